@@ -3,6 +3,10 @@
 //!
 //! Invariant: a value is defined once, before its uses; every operand's type fits its operation ([`Graph::check`]).
 
+mod build;
+mod check;
+pub(crate) mod strided;
+
 use crate::{buffer::Buffer, dtype::DType, scalar::ScalarOp};
 use std::{fmt, sync::Arc};
 

@@ -3,6 +3,21 @@
 //! Invariant: this crate knows nothing of tracing and derivatives. All `unsafe` of the workspace lives here.
 
 pub mod buffer;
+pub mod counters;
+#[cfg(test)]
+mod differential;
 pub mod dtype;
+mod element;
+mod executable;
+mod fuse;
 pub mod graph;
+mod interp;
+mod kernel;
+pub mod linalg;
+pub mod math;
+#[cfg(test)]
+mod reference;
 pub mod scalar;
+mod schedule;
+
+pub use executable::{Executable, RunError};

@@ -1,0 +1,323 @@
+//! Buffers: the typed, aligned storage of arrays.
+//!
+//! Invariants: storage is aligned to [`ALIGNMENT`] bytes; every byte below `len · size` is initialized; the bytes of a
+//! `bool` buffer are 0 or 1. A buffer knows nothing of shapes.
+
+use crate::{
+    counters,
+    dtype::{DType, Element},
+    math::{Slice, SliceMut},
+};
+use std::{
+    alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error},
+    fmt,
+    mem::ManuallyDrop,
+    ptr::NonNull,
+    slice,
+    sync::Arc,
+};
+
+/// Alignment of a buffer's storage in bytes: one cache line, and the widest vector register.
+pub const ALIGNMENT: usize = 64;
+
+/// A dense run of elements of one type.
+pub struct Buffer {
+    dtype: DType,
+    len: usize,
+    /// Size of the allocation; 0 means that there is none (empty, or borrowed through [`Buffer::view`]).
+    capacity: usize,
+    data: NonNull<u8>,
+}
+
+// SAFETY: a buffer owns its storage like a `Vec`, and its elements are plain data.
+unsafe impl Send for Buffer {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for Buffer {}
+
+const fn dangling() -> NonNull<u8> {
+    NonNull::without_provenance(std::num::NonZero::new(ALIGNMENT).expect("the alignment is not 0"))
+}
+
+fn layout(capacity: usize) -> Layout {
+    Layout::from_size_align(capacity, ALIGNMENT).expect("a buffer's size fits the address space")
+}
+
+fn byte_len(dtype: DType, len: usize) -> usize {
+    dtype
+        .size()
+        .checked_mul(len)
+        .expect("a buffer's size fits the address space")
+}
+
+impl Buffer {
+    fn allocate(dtype: DType, len: usize, capacity: usize, zeroed: bool) -> Buffer {
+        if capacity == 0 {
+            return Buffer {
+                dtype,
+                len,
+                capacity: 0,
+                data: dangling(),
+            };
+        }
+        let layout = layout(capacity);
+        // SAFETY: the layout's size is not 0.
+        let data = unsafe { if zeroed { alloc_zeroed(layout) } else { alloc(layout) } };
+        let Some(data) = NonNull::new(data) else {
+            handle_alloc_error(layout)
+        };
+        counters::add_bytes(capacity as u64);
+        Buffer {
+            dtype,
+            len,
+            capacity,
+            data,
+        }
+    }
+
+    /// `len` zeros (`false` for `bool`).
+    pub fn zeros(dtype: DType, len: usize) -> Buffer {
+        Buffer::allocate(dtype, len, byte_len(dtype, len), true)
+    }
+
+    /// Storage for `len` elements that are not yet initialized.
+    ///
+    /// # Safety
+    /// Every element must be written, `bool`s as 0 or 1, before anything reads the buffer.
+    pub(crate) unsafe fn uninitialized(dtype: DType, len: usize) -> Buffer {
+        Buffer::allocate(dtype, len, byte_len(dtype, len), false)
+    }
+
+    /// A copy of the elements.
+    pub fn from_slice<T: Element>(elements: &[T]) -> Buffer {
+        // SAFETY: all of it is written on the next line.
+        let mut out = unsafe { Buffer::uninitialized(T::DTYPE, elements.len()) };
+        out.as_mut_slice::<T>().copy_from_slice(elements);
+        out
+    }
+
+    /// The elements of a vector (copied: a vector is not aligned enough).
+    pub fn from_vec<T: Element>(elements: Vec<T>) -> Buffer {
+        Buffer::from_slice(&elements)
+    }
+
+    /// A buffer of one element.
+    pub fn scalar<T: Element>(element: T) -> Buffer {
+        Buffer::from_slice(&[element])
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn expect_dtype<T: Element>(&self) {
+        assert!(
+            T::DTYPE == self.dtype,
+            "buffer holds {}, read as {}",
+            self.dtype,
+            T::DTYPE
+        );
+    }
+
+    /// The elements.
+    ///
+    /// # Panics
+    /// If `T` is not the buffer's element type.
+    pub fn as_slice<T: Element>(&self) -> &[T] {
+        self.expect_dtype::<T>();
+        // SAFETY: the storage holds `len` initialized elements of this type, aligned beyond its needs.
+        unsafe { slice::from_raw_parts(self.data.as_ptr().cast(), self.len) }
+    }
+
+    /// The elements, to be changed.
+    ///
+    /// # Panics
+    /// If `T` is not the buffer's element type.
+    pub fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
+        self.expect_dtype::<T>();
+        // SAFETY: as in `as_slice`, and the buffer is borrowed mutably.
+        unsafe { slice::from_raw_parts_mut(self.data.as_ptr().cast(), self.len) }
+    }
+
+    /// The elements, their type known at run time.
+    ///
+    /// # Panics
+    /// If the element type has no arithmetic (complex numbers, `float0`).
+    pub fn elements(&self) -> Slice<'_> {
+        match self.dtype {
+            DType::Bool => Slice::Bool(self.as_slice()),
+            DType::U8 => Slice::U8(self.as_slice()),
+            DType::U32 => Slice::U32(self.as_slice()),
+            DType::U64 => Slice::U64(self.as_slice()),
+            DType::I32 => Slice::I32(self.as_slice()),
+            DType::I64 => Slice::I64(self.as_slice()),
+            DType::F32 => Slice::F32(self.as_slice()),
+            DType::F64 => Slice::F64(self.as_slice()),
+            DType::C64 | DType::C128 | DType::Float0 => panic!("elements of type {} have no slice", self.dtype),
+        }
+    }
+
+    /// The elements, to be changed, their type known at run time.
+    ///
+    /// # Panics
+    /// If the element type has no arithmetic (complex numbers, `float0`).
+    pub fn elements_mut(&mut self) -> SliceMut<'_> {
+        match self.dtype {
+            DType::Bool => SliceMut::Bool(self.as_mut_slice()),
+            DType::U8 => SliceMut::U8(self.as_mut_slice()),
+            DType::U32 => SliceMut::U32(self.as_mut_slice()),
+            DType::U64 => SliceMut::U64(self.as_mut_slice()),
+            DType::I32 => SliceMut::I32(self.as_mut_slice()),
+            DType::I64 => SliceMut::I64(self.as_mut_slice()),
+            DType::F32 => SliceMut::F32(self.as_mut_slice()),
+            DType::F64 => SliceMut::F64(self.as_mut_slice()),
+            DType::C64 | DType::C128 | DType::Float0 => panic!("elements of type {} have no slice", self.dtype),
+        }
+    }
+
+    /// The storage, element after element in the machine's byte order.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: that many bytes are initialized.
+        unsafe { slice::from_raw_parts(self.data.as_ptr(), byte_len(self.dtype, self.len)) }
+    }
+
+    /// Memory for a result of the executor, which writes all of it.
+    pub(crate) fn for_result(bytes: usize) -> Arc<Buffer> {
+        Arc::new(Buffer::zeros(DType::U8, bytes))
+    }
+
+    /// A buffer that borrows its storage and must not be dropped, nor outlive the storage.
+    ///
+    /// # Safety
+    /// There must be `len` initialized elements of the type, which nothing writes as long as the view is used.
+    pub(crate) unsafe fn view(data: *mut u8, dtype: DType, len: usize) -> ManuallyDrop<Buffer> {
+        let data = NonNull::new(data).unwrap_or(dangling());
+        ManuallyDrop::new(Buffer { dtype, len, capacity: 0, data })
+    }
+
+    /// Takes the storage to hold other elements. Bytes stay as they are: `bool`s must be written before they are read.
+    ///
+    /// # Panics
+    /// If the storage is too small.
+    pub(crate) fn set_type(&mut self, dtype: DType, len: usize) {
+        assert!(byte_len(dtype, len) <= self.capacity, "storage of {} bytes for {len} {dtype}", self.capacity);
+        (self.dtype, self.len) = (dtype, len);
+    }
+
+    /// The buffer with its elements' type set.
+    pub(crate) fn typed(mut self: Arc<Buffer>, dtype: DType, len: usize) -> Arc<Buffer> {
+        Arc::get_mut(&mut self).expect("the memory of a run is not shared").set_type(dtype, len);
+        self
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut u8 {
+        self.data.as_ptr()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.capacity > 0 {
+            // SAFETY: allocated in `allocate` with the same layout, and not freed before.
+            unsafe { dealloc(self.data.as_ptr(), layout(self.capacity)) }
+        }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Buffer {
+        // SAFETY: all of it is written on the next line.
+        let out = unsafe { Buffer::uninitialized(self.dtype, self.len) };
+        // SAFETY: both storages hold that many bytes and are distinct.
+        unsafe { out.as_ptr().copy_from_nonoverlapping(self.as_ptr(), self.bytes().len()) };
+        out
+    }
+}
+
+/// Bitwise: NaNs of one pattern are equal, 0 and -0 are not.
+impl PartialEq for Buffer {
+    fn eq(&self, other: &Buffer) -> bool {
+        self.dtype == other.dtype && self.len == other.len && self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Buffer {}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 16;
+        fn list<T: Element>(buffer: &Buffer, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let elements = buffer.as_slice::<T>();
+            let mut list = f.debug_list();
+            list.entries(&elements[..elements.len().min(SHOWN)]);
+            if elements.len() > SHOWN {
+                list.finish_non_exhaustive()
+            } else {
+                list.finish()
+            }
+        }
+        write!(f, "{}[{}]", self.dtype, self.len)?;
+        match self.dtype {
+            DType::Bool => list::<bool>(self, f),
+            DType::U8 => list::<u8>(self, f),
+            DType::U32 => list::<u32>(self, f),
+            DType::U64 => list::<u64>(self, f),
+            DType::I32 => list::<i32>(self, f),
+            DType::I64 => list::<i64>(self, f),
+            DType::F32 => list::<f32>(self, f),
+            DType::F64 => list::<f64>(self, f),
+            DType::C64 | DType::C128 | DType::Float0 => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn storage_is_aligned_zeroed_and_typed() {
+        let b = Buffer::zeros(DType::F32, 5);
+        assert_eq!((b.dtype(), b.len(), b.is_empty()), (DType::F32, 5, false));
+        assert_eq!(b.as_ptr() as usize % ALIGNMENT, 0);
+        assert_eq!(b.as_slice::<f32>(), [0.0; 5]);
+        assert_eq!(b.bytes().len(), 20);
+    }
+
+    #[test]
+    fn empty_and_float0_have_no_bytes() {
+        assert_eq!(Buffer::zeros(DType::F64, 0).bytes(), b"");
+        let none = Buffer::zeros(DType::Float0, 7);
+        assert_eq!((none.len(), none.bytes().len()), (7, 0));
+        assert_eq!(none.clone(), none);
+    }
+
+    #[test]
+    fn equality_is_bitwise() {
+        assert_eq!(Buffer::scalar(f64::NAN), Buffer::scalar(f64::NAN));
+        assert_ne!(Buffer::scalar(0.0), Buffer::scalar(-0.0));
+        assert_ne!(Buffer::scalar(0u32), Buffer::scalar(0i32));
+    }
+
+    #[test]
+    #[should_panic(expected = "buffer holds f64, read as f32")]
+    fn reading_as_another_type_panics() {
+        Buffer::scalar(1.0f64).as_slice::<f32>();
+    }
+
+    #[test]
+    fn debug_shows_a_few_elements() {
+        assert_eq!(format!("{:?}", Buffer::from_vec(vec![1i32, 2])), "i32[2][1, 2]");
+        assert!(format!("{:?}", Buffer::zeros(DType::U8, 99)).ends_with(", ..]"));
+    }
+}

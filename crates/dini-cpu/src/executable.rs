@@ -1,0 +1,83 @@
+//! A compiled graph, ready to run any number of times on any threads.
+
+use crate::{
+    buffer::Buffer,
+    graph::{CallError, Graph, TensorType},
+    interp::Program,
+};
+use std::{fmt, sync::Arc};
+
+/// A graph turned into kernels and a schedule.
+pub struct Executable {
+    input_types: Vec<TensorType>,
+    program: Program,
+}
+
+/// A called function reported a failure; nothing else fails at run time.
+#[derive(Debug)]
+pub struct RunError {
+    /// The front end's number of the node that failed.
+    pub origin: u32,
+    /// What the function reported.
+    pub error: CallError,
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "operation {} failed: {}", self.origin, self.error)
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.error)
+    }
+}
+
+impl Executable {
+    /// Compiles a graph.
+    ///
+    /// # Panics
+    /// In debug builds, if the graph does not pass [`Graph::check`].
+    pub fn compile(graph: &Graph) -> Executable {
+        if cfg!(debug_assertions)
+            && let Err(message) = graph.check()
+        {
+            panic!("graph is wrong: {message}");
+        }
+        Executable { input_types: graph.input_types().to_vec(), program: Program::new(graph) }
+    }
+
+    /// The types of the inputs.
+    pub fn input_types(&self) -> &[TensorType] {
+        &self.input_types
+    }
+
+    /// Runs the graph. An output that is an input or a constant comes back as the same `Arc`.
+    ///
+    /// # Errors
+    /// The first failure that a called function reports.
+    ///
+    /// # Panics
+    /// If the number, type or length of an input is wrong. A panic of a called function passes through; the
+    /// executable can be run again.
+    pub fn run(&self, inputs: &[Arc<Buffer>]) -> Result<Vec<Arc<Buffer>>, RunError> {
+        let expected = &self.input_types;
+        assert!(
+            inputs.len() == expected.len(),
+            "{} inputs, expected {}",
+            inputs.len(),
+            expected.len()
+        );
+        for (i, (input, t)) in inputs.iter().zip(expected).enumerate() {
+            let fits = input.dtype() == t.dtype && input.len() == t.len();
+            assert!(
+                fits,
+                "input {i} has {} elements of {}, expected {t}",
+                input.len(),
+                input.dtype()
+            );
+        }
+        self.program.run(inputs)
+    }
+}

@@ -1,0 +1,114 @@
+//! From groups to kernels.
+
+use super::{
+    Base, Fused, Fuser, Item, Resolved,
+    group::{Group, Member, Producer},
+};
+use crate::{
+    graph::Value,
+    kernel::{Access, Instruction, Kernel, Operand, OperandType, Reg, Store},
+};
+use std::collections::HashMap;
+
+impl Fuser<'_> {
+    /// The steps in the order of their times.
+    pub(super) fn build(self) -> Fused {
+        let mut is_stored: Vec<bool> =
+            (0..self.graph.types.len()).map(|i| self.groups.is_demanded(Value(i as u32))).collect();
+        for (id, group) in self.groups.groups() {
+            for value in group.reads().filter(|&value| self.groups.producer(value) != Producer::Member(id)) {
+                is_stored[value.0 as usize] = true;
+            }
+        }
+        let kernels = self.groups.groups().map(|(_, group)| (group.time, self.kernel(group, &is_stored)));
+        let nodes = self.groups.nodes().iter().map(|&(time, position)| (time, Item::Node(position)));
+        let mut items: Vec<(u32, Item)> = kernels.chain(nodes).collect();
+        items.sort_by_key(|(time, _)| *time);
+        Fused { items: items.into_iter().map(|(_, item)| item).collect(), homes: self.homes }
+    }
+
+    fn kernel(&self, group: &Group, is_stored: &[bool]) -> Item {
+        let mut builder = Builder::default();
+        // Merged groups are not in order; values are numbered in an order that is.
+        let mut members: Vec<&Member> = group.members.iter().collect();
+        members.sort_unstable_by_key(|member| member.value);
+        for member in &members {
+            let mut registers: Vec<Reg> = member.reads.iter().map(|read| builder.read(read)).collect();
+            let register = match member.op {
+                Some(op) => {
+                    let dtype = self.graph.type_of(member.value).dtype;
+                    builder.push(Instruction::Map { op, args: registers, dtype })
+                }
+                None => registers.remove(0),
+            };
+            builder.registers.insert(member.value, register);
+        }
+        let mut stores = vec![];
+        for member in members.iter().filter(|member| is_stored[member.value.0 as usize]) {
+            stores.push(Store::Write { from: builder.registers[&member.value], to: builder.operand(member.value) });
+        }
+        for sink in &group.sinks {
+            let from = builder.read(&sink.read);
+            stores.push(Store::Reduce { combine: sink.combine, from, to: builder.operand(sink.out) });
+        }
+        let operand_type = |value: &Value| {
+            let t = self.graph.type_of(*value);
+            OperandType { dtype: t.dtype, len: t.len() }
+        };
+        let kernel = Kernel {
+            len: group.len,
+            reduction: group.reduction,
+            operands: builder.operands.iter().map(operand_type).collect(),
+            body: builder.body,
+            stores,
+        };
+        debug_assert_eq!(kernel.check(), Ok(()), "{kernel}");
+        Item::Kernel { kernel, operands: builder.operands }
+    }
+}
+
+/// A kernel in the making.
+#[derive(Default)]
+struct Builder {
+    body: Vec<Instruction>,
+    operands: Vec<Value>,
+    loads: HashMap<Resolved, Reg>,
+    /// The values of the kernel's own.
+    registers: HashMap<Value, Reg>,
+}
+
+impl Builder {
+    fn push(&mut self, instruction: Instruction) -> Reg {
+        self.body.push(instruction);
+        Reg(self.body.len() as u32 - 1)
+    }
+
+    fn operand(&mut self, value: Value) -> Operand {
+        let known = self.operands.iter().position(|&v| v == value);
+        Operand(known.unwrap_or_else(|| {
+            self.operands.push(value);
+            self.operands.len() - 1
+        }) as u32)
+    }
+
+    /// The register that holds what a read gives.
+    fn read(&mut self, read: &Resolved) -> Reg {
+        if let Base::Value(value) = read.base
+            && read.access == Access::IDENTITY
+            && let Some(&register) = self.registers.get(&value)
+        {
+            return register;
+        }
+        if let Some(&register) = self.loads.get(read) {
+            return register;
+        }
+        let access = read.access.clone();
+        let instruction = match read.base {
+            Base::Value(value) => Instruction::Load { operand: self.operand(value), access },
+            Base::Count(dtype) => Instruction::Count { dtype, access },
+        };
+        let register = self.push(instruction);
+        self.loads.insert(read.clone(), register);
+        register
+    }
+}

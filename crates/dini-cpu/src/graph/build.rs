@@ -1,0 +1,124 @@
+//! Building graphs, one value at a time.
+
+use crate::{
+    dtype::DType,
+    graph::{Graph, Node, Op, TensorType, Value},
+};
+use std::fmt;
+
+impl TensorType {
+    /// A tensor of the given shape.
+    pub fn new(dtype: DType, shape: &[usize]) -> TensorType {
+        TensorType {
+            dtype,
+            shape: shape.to_vec(),
+        }
+    }
+
+    /// A tensor of rank 0.
+    pub fn scalar(dtype: DType) -> TensorType {
+        TensorType::new(dtype, &[])
+    }
+}
+
+impl TensorType {
+    /// The type with some axes (ascending) taken out.
+    pub fn without_axes(&self, axes: &[usize]) -> TensorType {
+        let kept = self.shape.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
+        TensorType {
+            dtype: self.dtype,
+            shape: kept.map(|(_, &n)| n).collect(),
+        }
+    }
+}
+
+impl fmt::Display for TensorType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[", self.dtype)?;
+        for (axis, n) in self.shape.iter().enumerate() {
+            write!(f, "{}{n}", if axis == 0 { "" } else { "," })?;
+        }
+        f.write_str("]")
+    }
+}
+
+impl Graph {
+    /// A graph without values.
+    pub fn new() -> Graph {
+        Graph::default()
+    }
+
+    /// Appends an input.
+    ///
+    /// # Panics
+    /// If the graph has operations already: inputs come first.
+    pub fn input(&mut self, input: TensorType) -> Value {
+        assert!(self.nodes.is_empty(), "inputs come before the first operation");
+        self.n_inputs += 1;
+        self.types.push(input);
+        Value(self.types.len() as u32 - 1)
+    }
+
+    /// Appends an operation with one result of each given type and returns the first; the others follow it.
+    pub fn push(&mut self, op: Op, args: &[Value], out_types: Vec<TensorType>, origin: u32) -> Value {
+        let first_out = Value(self.types.len() as u32);
+        self.nodes.push(Node {
+            op,
+            args: args.to_vec(),
+            first_out,
+            n_outs: out_types.len(),
+            origin,
+        });
+        self.types.extend(out_types);
+        first_out
+    }
+
+    /// The type of a value.
+    pub fn type_of(&self, value: Value) -> &TensorType {
+        &self.types[value.0 as usize]
+    }
+
+    /// The types of the inputs.
+    pub fn input_types(&self) -> &[TensorType] {
+        &self.types[..self.n_inputs]
+    }
+
+    /// The types of the outputs.
+    pub fn output_types(&self) -> impl ExactSizeIterator<Item = &TensorType> {
+        self.outputs.iter().map(|&v| self.type_of(v))
+    }
+}
+
+impl Node {
+    /// The results.
+    pub fn outs(&self) -> impl ExactSizeIterator<Item = Value> + use<> {
+        let first = self.first_out.0;
+        (first..first + self.n_outs as u32).map(Value)
+    }
+}
+
+impl Op {
+    /// Whether running the operation may do more than compute its results.
+    pub fn has_effect(&self) -> bool {
+        let any = |graph: &Graph| graph.nodes.iter().any(|node| node.op.has_effect());
+        match self {
+            Op::Call(call) => call.effect,
+            Op::While { cond, body, .. } => any(cond) || any(body),
+            Op::Switch { branches } => branches.iter().any(|b| any(b)),
+            Op::Scan { body, .. } => any(body),
+            Op::Const(_)
+            | Op::Map(_)
+            | Op::View(_)
+            | Op::Iota { .. }
+            | Op::Reduce { .. }
+            | Op::ArgReduce { .. }
+            | Op::Cumulative { .. }
+            | Op::Assemble { .. }
+            | Op::DynamicSlice { .. }
+            | Op::DynamicUpdate { .. }
+            | Op::Gather { .. }
+            | Op::Scatter { .. }
+            | Op::Dot(_) => false,
+        }
+    }
+}

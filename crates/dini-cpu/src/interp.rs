@@ -1,0 +1,223 @@
+//! The portable interpreter: runs schedules over precompiled loops.
+//!
+//! Invariant: in the steady state a run allocates nothing but its results; all other memory is a [`Frame`] that goes
+//! from run to run.
+
+mod builtin;
+mod call;
+mod frame;
+mod reduce;
+mod strided;
+mod tile;
+
+use crate::{
+    buffer::Buffer,
+    element,
+    executable::RunError,
+    graph::{Graph, OutOfBounds, ScatterKind},
+    schedule::{self, Moving, Slot, SlotId, Step, Tensor},
+};
+use frame::Frame;
+use std::sync::{Arc, Mutex, PoisonError};
+use strided::with_bits;
+use tile::TileProgram;
+
+/// A schedule ready to run.
+pub(crate) struct Program {
+    slots: Vec<Slot>,
+    steps: Vec<Step<TileProgram>>,
+    outputs: Vec<Tensor>,
+    /// The slots whose buffers leave with the results.
+    results: Vec<SlotId>,
+    scratch_bytes: usize,
+    n_bases: usize,
+    /// Memory of runs that ended. Each run takes one or makes its own, so runs may overlap and nest.
+    frames: Mutex<Vec<Frame>>,
+}
+
+impl Program {
+    /// Compiles a graph.
+    pub fn new(graph: &Graph) -> Program {
+        let schedule = schedule::schedule(graph);
+        let (mut scratch_bytes, mut n_bases) = (0, 0);
+        let steps = schedule::map_kernels(schedule.steps, &mut |step| {
+            let program = TileProgram::new(&step);
+            scratch_bytes = scratch_bytes.max(program.scratch_bytes);
+            n_bases = n_bases.max(program.n_bases());
+            program
+        });
+        let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
+        let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
+        Program {
+            slots: schedule.slots,
+            steps,
+            outputs: schedule.outputs,
+            results,
+            scratch_bytes,
+            n_bases,
+            frames: Mutex::new(vec![]),
+        }
+    }
+
+    /// Runs on inputs of the right types.
+    pub fn run(&self, inputs: &[Arc<Buffer>]) -> Result<Vec<Arc<Buffer>>, RunError> {
+        let frame = self.frames.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut frame = frame.unwrap_or_else(|| Frame::new(&self.slots, self.scratch_bytes, self.n_bases));
+        // Inputs are the first slots.
+        for (i, input) in inputs.iter().enumerate() {
+            frame.lend(SlotId(i as u32), input.as_ptr());
+        }
+        for &slot in &self.results {
+            let Slot::Result { bytes } = self.slots[slot.0 as usize] else { continue };
+            frame.give(slot, Buffer::for_result(bytes));
+        }
+        // SAFETY: the slots hold what the schedule says: inputs of the types that it was made for, fresh results, and
+        // the frame's own temporaries.
+        let outcome = unsafe { run_steps(&self.steps, &mut frame) };
+        crate::counters::add_kernels(std::mem::take(&mut frame.n_kernels));
+        // If a called function panics this is not reached, and the frame is dropped.
+        let outputs = outcome.map(|()| self.collect(&mut frame, inputs));
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
+        outputs
+    }
+
+    fn collect(&self, frame: &mut Frame, inputs: &[Arc<Buffer>]) -> Vec<Arc<Buffer>> {
+        let mut outputs: Vec<Arc<Buffer>> = Vec::with_capacity(self.outputs.len());
+        for (i, output) in self.outputs.iter().enumerate() {
+            outputs.push(match &self.slots[output.slot.0 as usize] {
+                Slot::Input(position) => inputs[*position].clone(),
+                Slot::Constant(value) => value.clone(),
+                Slot::Result { .. } => match frame.take(output.slot) {
+                    Some(buffer) => buffer.typed(output.dtype, output.len),
+                    None => {
+                        let same = self.outputs[..i].iter().position(|earlier| earlier.slot == output.slot);
+                        outputs[same.expect("a result leaves once")].clone()
+                    }
+                },
+                Slot::Temporary { .. } | Slot::Window | Slot::Empty => {
+                    Arc::new(Buffer::zeros(output.dtype, output.len))
+                }
+            });
+        }
+        outputs
+    }
+}
+
+/// # Safety
+/// The slots must hold what the schedule says at this step.
+unsafe fn run_steps(steps: &[Step<TileProgram>], frame: &mut Frame) -> Result<(), RunError> {
+    for step in steps {
+        // SAFETY: promised by the caller; each step leaves what the next expects.
+        unsafe { run_step(step, frame)? }
+    }
+    Ok(())
+}
+
+/// # Safety
+/// As for [`run_steps`].
+unsafe fn run_step(step: &Step<TileProgram>, frame: &mut Frame) -> Result<(), RunError> {
+    // SAFETY: the schedule placed the operands in their slots, and results in slots that no operand shares.
+    unsafe {
+        match step {
+            Step::Kernel(program) => program.run(frame),
+            Step::Copy { from, to } => {
+                frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
+            }
+            Step::While { cond, flag, body, swaps } => loop {
+                run_steps(cond, frame)?;
+                if *frame.address(*flag) == 0 {
+                    break;
+                }
+                run_steps(body, frame)?;
+                swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
+            },
+            Step::Switch { index, branches } => {
+                let index = *frame.address(*index).cast::<i32>();
+                let chosen = index.max(0).unsigned_abs() as usize;
+                run_steps(&branches[chosen.min(branches.len() - 1)], frame)?;
+            }
+            Step::Scan { length, reverse, windows, body, swaps } => {
+                for step in 0..*length {
+                    let row = if *reverse { length - 1 - step } else { step };
+                    for &Moving { window, over, row: bytes } in windows {
+                        let address = frame.address(over).add(row * bytes);
+                        frame.lend(window, address);
+                    }
+                    run_steps(body, frame)?;
+                    swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
+                }
+            }
+            Step::Call { call, origin, args, outs } => call::run(call, *origin, args, outs, frame)?,
+            Step::Assemble { .. }
+            | Step::ArgReduce { .. }
+            | Step::Cumulative { .. }
+            | Step::DynamicSlice { .. }
+            | Step::DynamicUpdate { .. }
+            | Step::Gather { .. }
+            | Step::Scatter { .. }
+            | Step::Dot { .. } => {
+                frame.n_kernels += 1;
+                run_builtin(step, frame);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Steps without nested steps that are not kernels.
+///
+/// # Safety
+/// As for [`run_steps`].
+unsafe fn run_builtin(step: &Step<TileProgram>, frame: &Frame) {
+    // SAFETY: as in `run_step`.
+    unsafe {
+        match step {
+            Step::Assemble { fill, parts, to } => with_bits!(to.dtype, Bits => {
+                let out = frame.write_bits::<Bits>(to.slot, to.len);
+                let fill = frame.read_bits::<Bits>(*fill, 1)[0];
+                let parts = parts.iter().map(|(slot, strided)| (frame.read_bits(*slot, strided.len()), strided));
+                builtin::assemble(fill, parts, out);
+            }),
+            Step::ArgReduce { from, to, axis, largest } => {
+                builtin::arg_reduce(frame.read(*from), *axis, *largest, frame.write(*to));
+            }
+            Step::Cumulative { from, to, axis, combine, reverse } => {
+                let folds = reduce::folds(*combine, to.dtype);
+                (folds.running)(frame.read(Tensor { slot: *from, ..*to }), *axis, *reverse, frame.write(*to));
+            }
+            Step::DynamicSlice { from, starts, to, window } => with_bits!(from.dtype, Bits => {
+                let out = frame.write_bits::<Bits>(*to, window.len());
+                builtin::dynamic_slice(frame.read_bits(from.slot, from.len), frame.read(*starts), window, out);
+            }),
+            Step::DynamicUpdate { update, starts, to, window } => with_bits!(to.dtype, Bits => {
+                let out = frame.write_bits::<Bits>(to.slot, to.len);
+                builtin::dynamic_update(frame.read_bits(*update, window.len()), frame.read(*starts), window, out);
+            }),
+            Step::Gather { from, indices, to, places, mode } => with_bits!(from.dtype, Bits => {
+                let out = frame.write_bits::<Bits>(*to, places.len());
+                let outside = element::outside(*mode, from.dtype).unwrap_or_default();
+                let outside = Bits::from_ne_bytes(*outside.first_chunk().expect("no element is larger"));
+                let clip = *mode == OutOfBounds::Clip;
+                builtin::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
+            }),
+            Step::Scatter { indices, updates, to, places, kind } => match kind {
+                ScatterKind::Set => with_bits!(to.dtype, Bits => {
+                    let out = frame.write_bits::<Bits>(to.slot, to.len);
+                    builtin::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
+                }),
+                ScatterKind::Combine(combine) => {
+                    let updates = frame.read(Tensor { slot: *updates, dtype: to.dtype, len: places.len() });
+                    let folds = reduce::folds(*combine, to.dtype);
+                    (folds.scatter)(frame.read(*indices), updates, places, frame.write(*to));
+                }
+            },
+            Step::Dot { a, b, plan, to } => plan.run(frame.read(*a), frame.read(*b), frame.write(*to)),
+            Step::Kernel(_)
+            | Step::Copy { .. }
+            | Step::Call { .. }
+            | Step::While { .. }
+            | Step::Switch { .. }
+            | Step::Scan { .. } => unreachable!("not a built-in operation"),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Combining elements in a fixed order.
+//!
+//! The order depends on the shape alone. Floats are added in many short sums instead of one long one: within a tile by
+//! [`N_LANES`] interleaved accumulators, between tiles by a [`Cascade`], so that the rounding error grows with the
+//! logarithm of the length, as in pairwise summation (Higham, "The accuracy of floating point summation", 1993).
+
+use super::builtin;
+use crate::{
+    dtype::DType,
+    graph::Combine,
+    math::{Scalar, Slice, SliceMut},
+    schedule::{Axis, Places},
+};
+
+/// Number of interleaved accumulators of a contiguous sum.
+const N_LANES: usize = 16;
+
+/// Number of partial results that one level of a cascade combines one after the other.
+const RADIX: u32 = 16;
+
+/// Levels of a cascade: enough for 2⁶⁴ partial results.
+pub(super) const MAX_LEVELS: usize = 16;
+
+/// The loops that combine elements of one type in one way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Folds {
+    /// All elements to one, into the result.
+    pub run: fn(Slice<'_>, SliceMut<'_>),
+    /// Row by row of the result's length (the last may be shorter), into the result.
+    pub rows: fn(Slice<'_>, SliceMut<'_>),
+    /// Blocks of `reduced × inner` elements to `inner` each, replacing the result.
+    pub blocks: fn(Slice<'_>, SliceMut<'_>, usize, usize),
+    /// Fills with the result of combining nothing.
+    pub clear: fn(SliceMut<'_>),
+    /// For levels of a width, one after the other: combines one into the next and clears it.
+    spill_level: fn(SliceMut<'_>, usize, usize),
+    /// Inclusive running combination along an axis, or from its end.
+    pub running: fn(Slice<'_>, Axis, bool, SliceMut<'_>),
+    /// Combines rows named by indices with updates.
+    pub scatter: fn(Slice<'_>, Slice<'_>, &Places, SliceMut<'_>),
+}
+
+/// A way to combine elements of one type.
+pub(super) trait Fold<T> {
+    const IDENTITY: T;
+    fn fold(a: T, b: T) -> T;
+}
+
+struct Add;
+struct Mul;
+struct Max;
+struct Min;
+struct And;
+struct Or;
+
+macro_rules! fold {
+    ($($name:ident { $([$($t:ty)*] $identity:expr, |$a:ident, $b:ident| $e:expr;)* })*) => { $($($(
+        impl Fold<$t> for $name {
+            const IDENTITY: $t = $identity;
+            #[inline(always)]
+            fn fold($a: $t, $b: $t) -> $t { $e }
+        }
+    )*)*)* };
+}
+fold! {
+    Add {
+        [f32 f64] 0.0, |a, b| a + b;
+        [u8 u32 u64 i32 i64] 0, |a, b| a.wrapping_add(b);
+        [bool] false, |a, b| a | b;
+    }
+    Mul {
+        [f32 f64] 1.0, |a, b| a * b;
+        [u8 u32 u64 i32 i64] 1, |a, b| a.wrapping_mul(b);
+        [bool] true, |a, b| a & b;
+    }
+    // The larger zero is the positive one; NaN wins.
+    Max {
+        [f32 f64] -1.0 / 0.0, |a, b| if a > b || a.is_nan() || (a == b && b.is_sign_negative()) { a } else { b };
+        [u8 u32 u64] 0, |a, b| a.max(b);
+        [i32] i32::MIN, |a, b| a.max(b);
+        [i64] i64::MIN, |a, b| a.max(b);
+        [bool] false, |a, b| a | b;
+    }
+    Min {
+        [f32 f64] 1.0 / 0.0, |a, b| if a < b || a.is_nan() || (a == b && a.is_sign_negative()) { a } else { b };
+        [u8] u8::MAX, |a, b| a.min(b);
+        [u32] u32::MAX, |a, b| a.min(b);
+        [u64] u64::MAX, |a, b| a.min(b);
+        [i32] i32::MAX, |a, b| a.min(b);
+        [i64] i64::MAX, |a, b| a.min(b);
+        [bool] true, |a, b| a & b;
+    }
+    And {
+        [u8 u32 u64 i32 i64] !0, |a, b| a & b;
+        [bool] true, |a, b| a & b;
+    }
+    Or {
+        [u8 u32 u64 i32 i64] 0, |a, b| a | b;
+        [bool] false, |a, b| a | b;
+    }
+}
+
+/// Lanes in order, then the rest in order: the same for every length of at most one tile.
+#[inline(always)]
+fn run_of<T: Scalar, F: Fold<T>>(x: &[T]) -> T {
+    let mut lanes = [F::IDENTITY; N_LANES];
+    let (chunks, rest) = x.as_chunks::<N_LANES>();
+    if !chunks.is_empty() {
+        for chunk in chunks {
+            for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                *lane = F::fold(*lane, x);
+            }
+        }
+        let mut half = N_LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                lanes[i] = F::fold(lanes[i], lanes[i + half]);
+            }
+            half /= 2;
+        }
+    }
+    rest.iter().fold(lanes[0], |a, &b| F::fold(a, b))
+}
+
+fn run<T: Scalar, F: Fold<T>>(x: Slice<'_>, out: SliceMut<'_>) {
+    let out = &mut out.typed::<T>()[0];
+    *out = F::fold(*out, run_of::<T, F>(x.typed()));
+}
+
+#[inline(always)]
+fn rows_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T]) {
+    for row in x.chunks(out.len()) {
+        for (out, &x) in out.iter_mut().zip(row) {
+            *out = F::fold(*out, x);
+        }
+    }
+}
+
+fn rows<T: Scalar, F: Fold<T>>(x: Slice<'_>, out: SliceMut<'_>) {
+    rows_of::<T, F>(x.typed(), out.typed());
+}
+
+fn blocks<T: Scalar, F: Fold<T>>(x: Slice<'_>, out: SliceMut<'_>, reduced: usize, inner: usize) {
+    let (x, out) = (x.typed::<T>(), out.typed::<T>());
+    if inner == 1 {
+        for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
+            *out = run_of::<T, F>(block);
+        }
+    } else {
+        for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
+            out.fill(F::IDENTITY);
+            rows_of::<T, F>(block, out);
+        }
+    }
+}
+
+fn clear<T: Scalar, F: Fold<T>>(out: SliceMut<'_>) {
+    out.typed::<T>().fill(F::IDENTITY);
+}
+
+fn spill_level<T: Scalar, F: Fold<T>>(levels: SliceMut<'_>, width: usize, level: usize) {
+    let (low, high) = levels.typed::<T>()[level * width..(level + 2) * width].split_at_mut(width);
+    for (high, low) in high.iter_mut().zip(low) {
+        *high = F::fold(*high, *low);
+        *low = F::IDENTITY;
+    }
+}
+
+fn folds_of<T: Scalar, F: Fold<T>>() -> Folds {
+    Folds {
+        run: run::<T, F>,
+        rows: rows::<T, F>,
+        blocks: blocks::<T, F>,
+        clear: clear::<T, F>,
+        spill_level: spill_level::<T, F>,
+        running: builtin::running::<T, F>,
+        scatter: builtin::scatter_combine::<T, F>,
+    }
+}
+
+/// The loops for one combination and type.
+///
+/// # Panics
+/// If the type does not admit the combination; the graph's checker excludes it.
+pub(super) fn folds(combine: Combine, dtype: DType) -> Folds {
+    macro_rules! number {
+        ($fold:ty) => {
+            match dtype {
+                DType::F32 => folds_of::<f32, $fold>(),
+                DType::F64 => folds_of::<f64, $fold>(),
+                DType::Bool | DType::U8 | DType::U32 | DType::U64 | DType::I32 | DType::I64 => bits!($fold),
+                DType::C64 | DType::C128 | DType::Float0 => panic!("{combine:?} is not defined for {dtype}"),
+            }
+        };
+    }
+    macro_rules! bits {
+        ($fold:ty) => {
+            match dtype {
+                DType::Bool => folds_of::<bool, $fold>(),
+                DType::U8 => folds_of::<u8, $fold>(),
+                DType::U32 => folds_of::<u32, $fold>(),
+                DType::U64 => folds_of::<u64, $fold>(),
+                DType::I32 => folds_of::<i32, $fold>(),
+                DType::I64 => folds_of::<i64, $fold>(),
+                DType::F32 | DType::F64 | DType::C64 | DType::C128 | DType::Float0 => {
+                    panic!("{combine:?} is not defined for {dtype}")
+                }
+            }
+        };
+    }
+    match combine {
+        Combine::Add => number!(Add),
+        Combine::Mul => number!(Mul),
+        Combine::Max => number!(Max),
+        Combine::Min => number!(Min),
+        Combine::And => bits!(And),
+        Combine::Or => bits!(Or),
+    }
+}
+
+/// Number of levels that `n` partial results need.
+pub(super) fn n_levels(n: usize) -> usize {
+    let mut levels = 1;
+    let mut reach = RADIX as usize;
+    while reach < n && levels < MAX_LEVELS {
+        levels += 1;
+        reach = reach.saturating_mul(RADIX as usize);
+    }
+    levels
+}
+
+/// Combines a sequence of partial results (vectors of one length) level by level: each level combines up to [`RADIX`]
+/// of those from the level below. The caller combines into level 0; the levels stand one after the other.
+#[derive(Default)]
+pub(super) struct Cascade {
+    counts: [u32; MAX_LEVELS],
+}
+
+impl Cascade {
+    /// Notes that level 0 took one more partial result. Returns how many levels are full and must be spilled now.
+    pub fn push(&mut self, n_levels: usize) -> usize {
+        for level in 0..n_levels - 1 {
+            self.counts[level] += 1;
+            if self.counts[level] < RADIX {
+                return level;
+            }
+            self.counts[level] = 0;
+        }
+        n_levels - 1
+    }
+}
+
+impl Folds {
+    /// Combines each of the first `n` levels into the next and clears it.
+    pub fn spill(&self, mut levels: SliceMut<'_>, width: usize, n: usize) {
+        for level in 0..n {
+            (self.spill_level)(levels.reborrow(), width, level);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extrema_order_zeros_and_keep_nan() {
+        let max = |a: f64, b: f64| <Max as Fold<f64>>::fold(a, b);
+        let min = |a: f64, b: f64| <Min as Fold<f64>>::fold(a, b);
+        assert!(max(-0.0, 0.0).is_sign_positive() && max(0.0, -0.0).is_sign_positive());
+        assert!(min(-0.0, 0.0).is_sign_negative() && min(0.0, -0.0).is_sign_negative());
+        assert!([max(f64::NAN, 1.0), max(1.0, f64::NAN), min(f64::NAN, 1.0), min(1.0, f64::NAN)].iter().all(|x| x.is_nan()));
+    }
+
+    #[test]
+    fn cascades_combine_everything_once() {
+        for n in [1, 2, 15, 16, 17, 255, 256, 257, 5000] {
+            let folds = folds(Combine::Add, DType::I64);
+            let n_levels = n_levels(n);
+            let mut levels = vec![0i64; 2 * n_levels];
+            let mut cascade = Cascade::default();
+            for i in 0..n as i64 {
+                (folds.rows)(Slice::I64(&[i, 1]), SliceMut::I64(&mut levels[..2]));
+                folds.spill(SliceMut::I64(&mut levels), 2, cascade.push(n_levels));
+            }
+            folds.spill(SliceMut::I64(&mut levels), 2, n_levels - 1);
+            let sum = n as i64 * (n as i64 - 1) / 2;
+            assert_eq!(levels[levels.len() - 2..], [sum, n as i64]);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Kernels as tile programs: every instruction runs over a run of points with one precompiled loop, and tiles are short
+//! enough that registers stay in the first-level cache.
+//!
+//! Everything that does not depend on addresses is decided when the program is made: loops are resolved to function
+//! pointers, registers to places. A load of neighbouring elements is no copy: the instructions that use it read the
+//! operand itself; likewise the instruction whose result is stored writes the operand itself. What is the same at every
+//! point is computed once, before the first tile.
+
+mod compile;
+mod reduction;
+
+use super::{
+    frame::{self, Frame},
+    strided::{self, with_bits},
+};
+use crate::{
+    dtype::DType,
+    graph::Strided,
+    math,
+    math::{Slice, SliceMut},
+    schedule::SlotId,
+};
+use reduction::Reduction;
+
+/// A kernel ready to run over its slots.
+#[derive(Debug)]
+pub(super) struct TileProgram {
+    /// Number of points.
+    len: usize,
+    /// Number of points per tile.
+    tile: usize,
+    /// What the addresses in [`Frame::bases`] are.
+    bases: Vec<Base>,
+    /// Runs once, over one point.
+    prologue: Vec<Instruction>,
+    /// Runs for each tile.
+    body: Vec<Instruction>,
+    reduction: Option<Reduction>,
+    /// Bytes of scratch space.
+    pub scratch_bytes: usize,
+}
+
+/// An address that is fixed while the kernel runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Base {
+    /// Bytes into a slot.
+    Slot { slot: SlotId, offset: usize },
+    /// Bytes into the scratch space.
+    Scratch { offset: usize },
+}
+
+/// Where a register or operand stands at a run of points.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Position in [`TileProgram::bases`].
+    base: u32,
+    dtype: DType,
+    /// Bytes from one point to the next over the whole space; 0 where each tile starts over at the base.
+    advance: u32,
+    /// One element for all points.
+    is_uniform: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Instruction {
+    Unary { kernel: math::Kernel, args: [Place; 1], to: Place },
+    Binary { kernel: math::Kernel, args: [Place; 2], to: Place },
+    Ternary { kernel: math::Kernel, args: [Place; 3], to: Place },
+    /// Reads the points of a box.
+    Read { from: Place, from_len: usize, strided: Strided, to: Place },
+    /// The places of the points of a box, as numbers.
+    Count { strided: Strided, to: Place },
+    /// Copies a register to where another store wants it.
+    Copy { from: Place, to: Place },
+}
+
+impl TileProgram {
+    /// Number of addresses that the program needs.
+    pub fn n_bases(&self) -> usize {
+        self.bases.len()
+    }
+
+    /// Runs over all points.
+    ///
+    /// # Safety
+    /// The slots must hold the operands that the kernel was compiled for; the frame has the program's scratch space.
+    pub unsafe fn run(&self, frame: &mut Frame) {
+        frame.n_kernels += 1;
+        for (i, base) in self.bases.iter().enumerate() {
+            let (start, offset) = match *base {
+                Base::Slot { slot, offset } => (frame.address(slot), offset),
+                Base::Scratch { offset } => (frame.scratch(), offset),
+            };
+            // No bounds are known here; the checker compared offsets with the operands' lengths.
+            frame.bases[i] = start.wrapping_add(offset);
+        }
+        let bases = &frame.bases[..self.bases.len()];
+        // SAFETY: promised by the caller; registers are written before they are read, by the kernel's order.
+        unsafe {
+            self.prologue.iter().for_each(|instruction| instruction.run(bases, 0, 1));
+            match &self.reduction {
+                Some(reduction) => self.reduce(reduction, bases),
+                None => {
+                    let mut start = 0;
+                    while start < self.len {
+                        let n = self.tile.min(self.len - start);
+                        self.run_tile(bases, start, n);
+                        start += n;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs the body over points `start..start + n`, `n` at most one tile.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    #[inline]
+    unsafe fn run_tile(&self, bases: &[*mut u8], start: usize, n: usize) {
+        for instruction in &self.body {
+            // SAFETY: promised by the caller.
+            unsafe { instruction.run(bases, start, n) }
+        }
+    }
+}
+
+impl Place {
+    #[inline(always)]
+    fn address(&self, bases: &[*mut u8], start: usize) -> *mut u8 {
+        bases[self.base as usize].wrapping_add(start * self.advance as usize)
+    }
+
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    #[inline(always)]
+    unsafe fn read<'a>(&self, bases: &[*mut u8], start: usize, n: usize) -> Slice<'a> {
+        let n = if self.is_uniform { 1 } else { n };
+        // SAFETY: promised by the caller.
+        unsafe { frame::elements(self.address(bases, start), self.dtype, n) }
+    }
+
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    #[inline(always)]
+    unsafe fn write<'a>(&self, bases: &[*mut u8], start: usize, n: usize) -> SliceMut<'a> {
+        // SAFETY: promised by the caller.
+        unsafe { frame::elements_mut(self.address(bases, start), self.dtype, n) }
+    }
+}
+
+impl Instruction {
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    #[inline]
+    unsafe fn run(&self, bases: &[*mut u8], start: usize, n: usize) {
+        // SAFETY: promised by the caller; no result shares memory with an operand of its instruction, by compilation.
+        unsafe {
+            match self {
+                Instruction::Unary { kernel, args: [x], to } => {
+                    kernel.run(&[x.read(bases, start, n)], to.write(bases, start, n));
+                }
+                Instruction::Binary { kernel, args: [x, y], to } => {
+                    kernel.run(&[x.read(bases, start, n), y.read(bases, start, n)], to.write(bases, start, n));
+                }
+                Instruction::Ternary { kernel, args: [x, y, z], to } => {
+                    let args = [x.read(bases, start, n), y.read(bases, start, n), z.read(bases, start, n)];
+                    kernel.run(&args, to.write(bases, start, n));
+                }
+                Instruction::Read { from, from_len, strided, to } => {
+                    let (from, to_address) = (from.address(bases, 0), to.address(bases, start));
+                    with_bits!(to.dtype, Bits => {
+                        let from = std::slice::from_raw_parts(from.cast::<Bits>(), *from_len);
+                        let to = std::slice::from_raw_parts_mut(to_address.cast::<Bits>(), n);
+                        strided::read(strided, from, start, to);
+                    });
+                }
+                Instruction::Count { strided, to } => strided::count(strided, start, to.write(bases, start, n)),
+                Instruction::Copy { from, to } => {
+                    let (from_address, to_address) = (from.address(bases, start), to.address(bases, start));
+                    with_bits!(to.dtype, Bits => {
+                        let to = std::slice::from_raw_parts_mut(to_address.cast::<Bits>(), n);
+                        if from.is_uniform {
+                            to.fill(*from_address.cast::<Bits>());
+                        } else {
+                            to.copy_from_slice(std::slice::from_raw_parts(from_address.cast::<Bits>(), n));
+                        }
+                    });
+                }
+            }
+        }
+    }
+}

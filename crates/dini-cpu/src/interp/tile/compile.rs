@@ -1,0 +1,291 @@
+//! From a kernel to a tile program: which register stands where.
+
+use super::{Base, Instruction, Place, TileProgram, reduction::Reduction};
+use crate::{
+    dtype::DType,
+    graph::{Combine, Strided},
+    kernel::{Access, Instruction as KernelInstruction, Kernel, Reg, Store},
+    math,
+    scalar::ScalarOp,
+    schedule::{KernelStep, SlotId},
+};
+
+/// Registers and streams of operands together should stay below this many bytes: most of a first-level cache.
+const CACHE_BYTES: usize = 28 << 10;
+const MAX_TILE: usize = 1024;
+const MIN_TILE: usize = 128;
+
+/// Tile of kernels that reduce: the same for all, so that the order of sums depends on shapes alone.
+const REDUCTION_TILE: usize = 512;
+
+/// Scratch cells are multiples of this many bytes.
+pub(super) const CELL_ALIGNMENT: usize = 64;
+
+impl TileProgram {
+    /// Compiles a kernel for the slots that it runs over.
+    pub fn new(step: &KernelStep) -> TileProgram {
+        let KernelStep { kernel, slots } = step;
+        let mut compiler = Compiler {
+            kernel,
+            slots,
+            uniform: kernel.uniform(),
+            last_uses: last_uses(kernel),
+            places: vec![],
+            bases: vec![],
+            prologue: vec![],
+            body: vec![],
+            cells: vec![],
+            n_scalars: 0,
+        };
+        (0..kernel.body.len()).for_each(|i| compiler.instruction(Reg(i as u32)));
+        compiler.stores();
+        compiler.finish()
+    }
+}
+
+/// A scratch cell, and whether a register that is still needed stands in it.
+struct Cell {
+    base: u32,
+    is_busy: bool,
+}
+
+struct Compiler<'a> {
+    kernel: &'a Kernel,
+    slots: &'a [SlotId],
+    uniform: Vec<bool>,
+    /// For each register the last instruction that reads it; stores read after all.
+    last_uses: Vec<usize>,
+    /// For each register so far.
+    places: Vec<Place>,
+    bases: Vec<Base>,
+    prologue: Vec<Instruction>,
+    body: Vec<Instruction>,
+    cells: Vec<Cell>,
+    n_scalars: usize,
+}
+
+fn last_uses(kernel: &Kernel) -> Vec<usize> {
+    let mut last_uses = vec![0; kernel.body.len()];
+    for (i, instruction) in kernel.body.iter().enumerate() {
+        match instruction {
+            KernelInstruction::Map { args, .. } => args.iter().for_each(|arg| last_uses[arg.0 as usize] = i),
+            KernelInstruction::Load { .. } | KernelInstruction::Count { .. } => {}
+        }
+    }
+    kernel.stores.iter().for_each(|store| last_uses[store.from().0 as usize] = usize::MAX);
+    last_uses
+}
+
+impl Compiler<'_> {
+    fn base(&mut self, base: Base) -> u32 {
+        let known = self.bases.iter().position(|b| *b == base);
+        known.unwrap_or_else(|| {
+            self.bases.push(base);
+            self.bases.len() - 1
+        }) as u32
+    }
+
+    fn slot_base(&mut self, operand: usize, offset: usize) -> u32 {
+        let dtype = self.kernel.operands[operand].dtype;
+        self.base(Base::Slot { slot: self.slots[operand], offset: offset * dtype.size() })
+    }
+
+    /// The operand itself, point by point.
+    fn operand(&mut self, operand: usize, offset: usize) -> Place {
+        let dtype = self.kernel.operands[operand].dtype;
+        Place { base: self.slot_base(operand, offset), dtype, advance: dtype.size() as u32, is_uniform: false }
+    }
+
+    /// Whether writing the operand point by point would disturb what is read from it.
+    fn is_in_place(&self, operand: usize) -> bool {
+        let slot = self.slots[operand];
+        self.kernel.body.iter().any(|instruction| match instruction {
+            KernelInstruction::Load { operand: from, .. } => self.slots[from.0 as usize] == slot,
+            KernelInstruction::Count { .. } | KernelInstruction::Map { .. } => false,
+        })
+    }
+
+    /// The operand that a register is stored to and may be written to directly.
+    fn direct_store(&self, reg: Reg) -> Option<usize> {
+        let to = self.kernel.stores.iter().find_map(|store| match store {
+            Store::Write { from, to } => (*from == reg).then_some(to.0 as usize),
+            Store::Reduce { .. } => None,
+        })?;
+        (!self.is_in_place(to)).then_some(to)
+    }
+
+    /// A scratch cell that is busy until released.
+    fn cell(&mut self, dtype: DType) -> Place {
+        let free = self.cells.iter().position(|cell| !cell.is_busy);
+        let cell = free.unwrap_or_else(|| {
+            // The offset follows when the number of cells, and with it the length of a tile, is known.
+            self.bases.push(Base::Scratch { offset: usize::MAX });
+            self.cells.push(Cell { base: self.bases.len() as u32 - 1, is_busy: true });
+            self.cells.len() - 1
+        });
+        self.cells[cell].is_busy = true;
+        Place { base: self.cells[cell].base, dtype, advance: 0, is_uniform: false }
+    }
+
+    /// Where a computed register goes: the operand it is stored to, or a scratch cell.
+    fn result(&mut self, reg: Reg) -> Place {
+        match self.direct_store(reg) {
+            Some(operand) => self.operand(operand, 0),
+            None => self.cell(self.kernel.dtype(reg)),
+        }
+    }
+
+    /// A scratch place for one element.
+    fn scalar(&mut self, dtype: DType) -> Place {
+        let offset = self.n_scalars * CELL_ALIGNMENT;
+        self.n_scalars += 1;
+        Place { base: self.base(Base::Scratch { offset }), dtype, advance: 0, is_uniform: true }
+    }
+
+    fn instruction(&mut self, reg: Reg) {
+        let index = reg.0 as usize;
+        let kernel = self.kernel;
+        let place = match &kernel.body[index] {
+            KernelInstruction::Load { operand, access } => self.load(reg, operand.0 as usize, access),
+            KernelInstruction::Count { dtype, access } => self.count(reg, *dtype, access),
+            KernelInstruction::Map { op, args, dtype } => {
+                let args: Vec<Place> = args.iter().map(|arg| self.places[arg.0 as usize]).collect();
+                if self.uniform[index] {
+                    let to = self.scalar(*dtype);
+                    self.prologue.push(map(*op, &args, to));
+                    to
+                } else {
+                    // Before the operands' cells are free: a loop must not write what it reads.
+                    let to = self.result(reg);
+                    self.body.push(map(*op, &args, to));
+                    to
+                }
+            }
+        };
+        self.places.push(place);
+        if let KernelInstruction::Map { args, .. } = &kernel.body[index] {
+            args.iter().for_each(|arg| self.release(arg.0 as usize, index));
+        }
+    }
+
+    fn load(&mut self, reg: Reg, operand: usize, access: &Access) -> Place {
+        match access {
+            Access::Contiguous { offset } => self.operand(operand, *offset),
+            Access::Uniform { offset } => {
+                let base = self.slot_base(operand, *offset);
+                Place { base, dtype: self.kernel.dtype(reg), advance: 0, is_uniform: true }
+            }
+            Access::Strided(strided) => {
+                let (from, from_len) = (self.operand(operand, 0), self.kernel.operands[operand].len);
+                let to = self.result(reg);
+                self.body.push(Instruction::Read { from, from_len, strided: strided.clone(), to });
+                to
+            }
+        }
+    }
+
+    fn count(&mut self, reg: Reg, dtype: DType, access: &Access) -> Place {
+        let line = |offset: usize, stride| Strided { shape: vec![self.kernel.len], strides: vec![stride], offset };
+        let strided = match access {
+            Access::Uniform { offset } => {
+                let strided = line(*offset, 0);
+                let to = self.scalar(dtype);
+                self.prologue.push(Instruction::Count { strided, to });
+                return to;
+            }
+            Access::Contiguous { offset } => line(*offset, 1),
+            Access::Strided(strided) => strided.clone(),
+        };
+        let to = self.result(reg);
+        self.body.push(Instruction::Count { strided, to });
+        to
+    }
+
+    /// Frees a register's cell if no instruction after this one reads it.
+    fn release(&mut self, reg: usize, index: usize) {
+        let base = self.places[reg].base;
+        if self.last_uses[reg] == index
+            && let Some(cell) = self.cells.iter_mut().find(|cell| cell.base == base)
+        {
+            cell.is_busy = false;
+        }
+    }
+
+    /// Copies registers to where their instruction could not write them.
+    fn stores(&mut self) {
+        for store in &self.kernel.stores {
+            match store {
+                Store::Write { from, to } => {
+                    let (from, to) = (self.places[from.0 as usize], self.operand(to.0 as usize, 0));
+                    let is_done = from.base == to.base && from.advance == to.advance && !from.is_uniform;
+                    if !is_done {
+                        self.body.push(Instruction::Copy { from, to });
+                    }
+                }
+                Store::Reduce { .. } => {}
+            }
+        }
+    }
+
+    /// The reductions; they read whole tiles.
+    fn sinks(&mut self) -> Vec<(Combine, Place, Place)> {
+        let mut sinks = vec![];
+        for store in &self.kernel.stores {
+            match store {
+                Store::Write { .. } => {}
+                Store::Reduce { combine, from, to } => {
+                    let mut from = self.places[from.0 as usize];
+                    if from.is_uniform {
+                        let to = self.cell(from.dtype);
+                        self.body.push(Instruction::Copy { from, to });
+                        from = to;
+                    }
+                    sinks.push((*combine, from, self.operand(to.0 as usize, 0)));
+                }
+            }
+        }
+        sinks
+    }
+
+    fn finish(mut self) -> TileProgram {
+        let sinks = self.sinks();
+        let kernel = self.kernel;
+        let widest = kernel.operands.iter().map(|operand| operand.dtype.size()).max().unwrap_or(1).max(8);
+        let tile = if kernel.reduction.is_some() {
+            REDUCTION_TILE
+        } else {
+            let n_streams = self.cells.len() + kernel.operands.iter().filter(|operand| operand.len > 1).count();
+            let fitting = (CACHE_BYTES / (n_streams.max(1) * widest)).clamp(MIN_TILE, MAX_TILE);
+            1 << fitting.ilog2()
+        };
+        let tile = tile.min(kernel.len.max(1));
+        let mut scratch_bytes = self.n_scalars * CELL_ALIGNMENT;
+        for cell in &self.cells {
+            self.bases[cell.base as usize] = Base::Scratch { offset: scratch_bytes };
+            scratch_bytes += (tile * widest).next_multiple_of(CELL_ALIGNMENT);
+        }
+        let bases = &mut self.bases;
+        let reduction = kernel.reduction.map(|space| Reduction::new(space, tile, sinks, bases, &mut scratch_bytes));
+        TileProgram {
+            len: kernel.len,
+            tile,
+            bases: self.bases,
+            prologue: self.prologue,
+            body: self.body,
+            reduction,
+            scratch_bytes,
+        }
+    }
+}
+
+fn map(op: ScalarOp, args: &[Place], to: Place) -> Instruction {
+    let mut dtypes = [DType::Bool; 3];
+    args.iter().zip(&mut dtypes).for_each(|(arg, dtype)| *dtype = arg.dtype);
+    let kernel = math::kernel(op, &dtypes[..args.len()]).expect("the checker admitted the operation");
+    match *args {
+        [x] => Instruction::Unary { kernel, args: [x], to },
+        [x, y] => Instruction::Binary { kernel, args: [x, y], to },
+        [x, y, z] => Instruction::Ternary { kernel, args: [x, y, z], to },
+        _ => unreachable!("scalar operations have one to three operands"),
+    }
+}

@@ -1,0 +1,236 @@
+//! Reductions at the end of a kernel.
+//!
+//! The space is `outer × reduced × inner` points in row-major order. Depending on how these compare with a tile, one
+//! tile covers many results, or many rows of one result, or a part of a row; in each case the tile is a run of
+//! neighbouring points, so that the kernel's other stores need not care.
+
+use super::{Base, Place, TileProgram, compile::CELL_ALIGNMENT};
+use crate::{
+    graph::Combine,
+    interp::reduce::{Cascade, Folds, folds, n_levels},
+    kernel::ReductionSpace,
+};
+
+/// Short rows are folded several at a time, into an accumulator of about this many elements.
+const MIN_WIDTH: usize = 64;
+
+/// How a kernel's tiles reduce.
+#[derive(Debug)]
+pub(super) struct Reduction {
+    space: ReductionSpace,
+    plan: Plan,
+    sinks: Vec<Sink>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Plan {
+    /// Nothing to combine, or no result.
+    Empty,
+    /// Tiles of this many whole blocks of `reduced × inner` points.
+    Blocks { per_tile: usize },
+    /// Results are single runs of points, longer than a tile.
+    Runs,
+    /// Tiles of this many rows of `inner` points of one block, folded `group` rows at a time.
+    Rows { per_tile: usize, group: usize },
+    /// Tiles of this many points of one row.
+    Columns { per_tile: usize },
+}
+
+#[derive(Debug)]
+struct Sink {
+    folds: Folds,
+    from: Place,
+    to: Place,
+    /// Accumulators, one per level of the cascade.
+    levels: Place,
+}
+
+/// Neighbouring points that combine to neighbouring results, one tile after the other.
+#[derive(Clone, Copy)]
+struct Part {
+    /// The first point of the first tile.
+    first: usize,
+    /// Points from one tile to the next.
+    stride: usize,
+    n_tiles: usize,
+    /// Points per tile; the last may be shorter.
+    tile: usize,
+    last_tile: usize,
+    /// Elements of the accumulator: a multiple of the results.
+    width: usize,
+    /// The first result and their number.
+    result: usize,
+    n_results: usize,
+}
+
+impl Plan {
+    fn new(space: ReductionSpace, tile: usize) -> Plan {
+        let ReductionSpace { outer, reduced, inner } = space;
+        let block = reduced * inner;
+        if outer == 0 || block == 0 {
+            Plan::Empty
+        } else if block <= tile {
+            Plan::Blocks { per_tile: tile / block }
+        } else if inner == 1 {
+            Plan::Runs
+        } else if inner <= tile {
+            let group = (MIN_WIDTH.min(tile) / inner).clamp(1, reduced);
+            Plan::Rows { per_tile: tile / (group * inner) * group, group }
+        } else {
+            Plan::Columns { per_tile: tile }
+        }
+    }
+
+    /// Elements of all levels of an accumulator.
+    fn accumulator(self, space: ReductionSpace, tile: usize) -> usize {
+        match self {
+            Plan::Empty | Plan::Blocks { .. } => 0,
+            Plan::Runs => n_levels(space.reduced.div_ceil(tile)),
+            Plan::Rows { per_tile, group } => n_levels(space.reduced.div_ceil(per_tile)) * group * space.inner,
+            Plan::Columns { per_tile } => n_levels(space.reduced) * per_tile,
+        }
+    }
+}
+
+impl Reduction {
+    /// Plans a reduction of registers to operands; adds what it needs to the bases and the scratch space.
+    pub fn new(
+        space: ReductionSpace,
+        tile: usize,
+        sinks: Vec<(Combine, Place, Place)>,
+        bases: &mut Vec<Base>,
+        scratch_bytes: &mut usize,
+    ) -> Reduction {
+        let plan = Plan::new(space, tile);
+        let sink = |(combine, from, to): (Combine, Place, Place)| {
+            bases.push(Base::Scratch { offset: *scratch_bytes });
+            let levels = Place { base: bases.len() as u32 - 1, dtype: to.dtype, advance: 0, is_uniform: false };
+            let bytes = plan.accumulator(space, tile) * to.dtype.size();
+            *scratch_bytes += bytes.next_multiple_of(CELL_ALIGNMENT);
+            Sink { folds: folds(combine, to.dtype), from, to, levels }
+        };
+        Reduction { space, plan, sinks: sinks.into_iter().map(sink).collect() }
+    }
+}
+
+impl TileProgram {
+    /// Runs the body over all tiles and reduces.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    pub(super) unsafe fn reduce(&self, reduction: &Reduction, bases: &[*mut u8]) {
+        let ReductionSpace { outer, reduced, inner } = reduction.space;
+        match reduction.plan {
+            Plan::Empty => {
+                for sink in &reduction.sinks {
+                    // SAFETY: promised by the caller.
+                    (sink.folds.clear)(unsafe { sink.to.write(bases, 0, outer * inner) });
+                }
+            }
+            Plan::Blocks { per_tile } => {
+                for block in (0..outer).step_by(per_tile) {
+                    let n = per_tile.min(outer - block);
+                    let (start, n_points) = (block * reduced * inner, n * reduced * inner);
+                    // SAFETY: promised by the caller; whole blocks of points give as many rows of results.
+                    unsafe {
+                        self.run_tile(bases, start, n_points);
+                        for sink in &reduction.sinks {
+                            let out = sink.to.write(bases, block * inner, n * inner);
+                            (sink.folds.blocks)(sink.from.read(bases, start, n_points), out, reduced, inner);
+                        }
+                    }
+                }
+            }
+            Plan::Runs => {
+                let n_tiles = reduced.div_ceil(self.tile);
+                let last_tile = reduced - (n_tiles - 1) * self.tile;
+                for block in 0..outer {
+                    let part = Part {
+                        first: block * reduced,
+                        stride: self.tile,
+                        n_tiles,
+                        tile: self.tile,
+                        last_tile,
+                        width: 1,
+                        result: block,
+                        n_results: 1,
+                    };
+                    // SAFETY: promised by the caller.
+                    unsafe { self.reduce_part(reduction, bases, part) }
+                }
+            }
+            Plan::Rows { per_tile, group } => {
+                let n_tiles = reduced.div_ceil(per_tile);
+                let last_tile = (reduced - (n_tiles - 1) * per_tile) * inner;
+                for block in 0..outer {
+                    let part = Part {
+                        first: block * reduced * inner,
+                        stride: per_tile * inner,
+                        n_tiles,
+                        tile: per_tile * inner,
+                        last_tile,
+                        width: group * inner,
+                        result: block * inner,
+                        n_results: inner,
+                    };
+                    // SAFETY: promised by the caller.
+                    unsafe { self.reduce_part(reduction, bases, part) }
+                }
+            }
+            Plan::Columns { per_tile } => {
+                for block in 0..outer {
+                    for column in (0..inner).step_by(per_tile) {
+                        let n = per_tile.min(inner - column);
+                        let part = Part {
+                            first: block * reduced * inner + column,
+                            stride: inner,
+                            n_tiles: reduced,
+                            tile: n,
+                            last_tile: n,
+                            width: n,
+                            result: block * inner + column,
+                            n_results: n,
+                        };
+                        // SAFETY: promised by the caller.
+                        unsafe { self.reduce_part(reduction, bases, part) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reduces one part of the space to its results.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    unsafe fn reduce_part(&self, reduction: &Reduction, bases: &[*mut u8], part: Part) {
+        let n_levels = n_levels(part.n_tiles);
+        let width = part.width;
+        // SAFETY: promised by the caller; levels have room for the widest part.
+        unsafe {
+            for sink in &reduction.sinks {
+                (sink.folds.clear)(sink.levels.write(bases, 0, n_levels * width));
+            }
+            let mut cascade = Cascade::default();
+            for tile in 0..part.n_tiles {
+                let start = part.first + tile * part.stride;
+                let n_points = if tile + 1 == part.n_tiles { part.last_tile } else { part.tile };
+                self.run_tile(bases, start, n_points);
+                let n_full = cascade.push(n_levels);
+                for sink in &reduction.sinks {
+                    let fold = if width == 1 { sink.folds.run } else { sink.folds.rows };
+                    fold(sink.from.read(bases, start, n_points), sink.levels.write(bases, 0, width));
+                    sink.folds.spill(sink.levels.write(bases, 0, n_levels * width), width, n_full);
+                }
+            }
+            for sink in &reduction.sinks {
+                sink.folds.spill(sink.levels.write(bases, 0, n_levels * width), width, n_levels - 1);
+                let top = Place { advance: sink.levels.dtype.size() as u32, ..sink.levels };
+                let out = sink.to.write(bases, part.result, part.n_results);
+                // The accumulator's groups of rows, in order.
+                let n_groups = width / part.n_results;
+                (sink.folds.blocks)(top.read(bases, (n_levels - 1) * width, width), out, n_groups, part.n_results);
+            }
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Sums of products over paired axes of two tensors, as (batched) matrix products.
+//!
+//! The axes of an operand fall into three groups: batch, free and contracted. If a group's axes can be walked with one
+//! stride they are one axis to the product; transposes are strides and move nothing. Otherwise the operand is copied to
+//! the order batch, free, contracted first.
+
+use super::{
+    loops::{matmul_by_elements, matmul_by_rows, matvec_by_columns, matvec_by_rows},
+    real::{Real, Ring},
+};
+use crate::{
+    graph::DotAxes,
+    math::{Scalar, Slice, SliceMut},
+};
+use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+
+/// Products of at most so many multiplications run element by element.
+const TINY: usize = 64;
+
+/// Products of floats with more multiplications than this go through `faer`.
+const LARGE: usize = 1024;
+
+/// Sum of products over the contracted axes; result axes: batch, free of a, free of b. Operands and result are
+/// row-major and of one dtype; integers wrap, `bool` is `or` of `and`s. An empty sum is zero.
+///
+/// Plans the product anew at each call; [`DotPlan`] does so once.
+///
+/// # Panics
+/// If axes, shapes, lengths and types do not fit together.
+///
+/// ```
+/// use dini_cpu::{graph::DotAxes, linalg::dot, math::{Slice, SliceMut}};
+/// let axes = DotAxes { lhs_contract: vec![1], rhs_contract: vec![0], ..DotAxes::default() };
+/// let mut out = [0.0; 2];
+/// dot(Slice::F64(&[1.0, 2.0, 3.0, 4.0]), &[2, 2], Slice::F64(&[1.0, 10.0]), &[2], &axes, SliceMut::F64(&mut out));
+/// assert_eq!(out, [21.0, 43.0]);
+/// ```
+pub fn dot(a: Slice<'_>, a_shape: &[usize], b: Slice<'_>, b_shape: &[usize], axes: &DotAxes, out: SliceMut<'_>) {
+    DotPlan::new(a_shape, b_shape, axes).run(a, b, out);
+}
+
+/// A product of tensors of fixed shapes, ready to run.
+#[derive(Clone, Debug)]
+pub struct DotPlan {
+    n_batch: usize,
+    n_rows: usize,
+    n_columns: usize,
+    depth: usize,
+    a: Operand,
+    b: Operand,
+}
+
+/// Where the elements of an operand stand.
+#[derive(Clone, Debug)]
+struct Operand {
+    len: usize,
+    /// Strides of the three grouped axes, in the operand or in the copy.
+    batch: usize,
+    free: usize,
+    contracted: usize,
+    /// Extents and strides of the axes in the order of the copy, if there must be one.
+    copy: Option<Vec<(usize, usize)>>,
+}
+
+/// An axis: its extent and stride.
+type Axis = (usize, usize);
+
+impl DotPlan {
+    /// Plans the product of tensors of these shapes.
+    ///
+    /// # Panics
+    /// If an axis is out of range or named twice, or paired axes differ in extent.
+    pub fn new(a_shape: &[usize], b_shape: &[usize], axes: &DotAxes) -> DotPlan {
+        let a_free = free_axes(a_shape.len(), &axes.lhs_batch, &axes.lhs_contract);
+        let b_free = free_axes(b_shape.len(), &axes.rhs_batch, &axes.rhs_contract);
+        let (a_axes, b_axes) = (strided(a_shape), strided(b_shape));
+        let pick = |of: &[Axis], which: &[usize]| which.iter().map(|&axis| of[axis]).collect::<Vec<_>>();
+        let (a_batch, b_batch) = (pick(&a_axes, &axes.lhs_batch), pick(&b_axes, &axes.rhs_batch));
+        let (a_free, b_free) = (pick(&a_axes, &a_free), pick(&b_axes, &b_free));
+        // Contracted axes may be summed in any order: take the one, of a or of b, that saves copies.
+        let plan = |sorted_by: &[usize]| {
+            let mut order: Vec<usize> = (0..axes.lhs_contract.len()).collect();
+            order.sort_by_key(|&pair| sorted_by[pair]);
+            let reorder = |which: &[usize]| order.iter().map(|&pair| which[pair]).collect::<Vec<_>>();
+            let a = pick(&a_axes, &reorder(&axes.lhs_contract));
+            let b = pick(&b_axes, &reorder(&axes.rhs_contract));
+            (Operand::new(&a_batch, &a_free, &a), Operand::new(&b_batch, &b_free, &b))
+        };
+        let by_a = plan(&axes.lhs_contract);
+        let (a, b) = if by_a.0.copy.is_none() && by_a.1.copy.is_none() { by_a } else { plan(&axes.rhs_contract) };
+        let contracted = pick(&a_axes, &axes.lhs_contract);
+        assert!(
+            extents(&a_batch).eq(extents(&b_batch))
+                && extents(&contracted).eq(extents(&pick(&b_axes, &axes.rhs_contract))),
+            "`dot` of shapes {a_shape:?} and {b_shape:?} pairs axes of different extent: {axes:?}"
+        );
+        DotPlan {
+            n_batch: extents(&a_batch).product(),
+            n_rows: extents(&a_free).product(),
+            n_columns: extents(&b_free).product(),
+            depth: extents(&contracted).product(),
+            a,
+            b,
+        }
+    }
+
+    /// Computes the product.
+    ///
+    /// # Panics
+    /// If the operands' types differ or the lengths are not those of the planned shapes.
+    pub fn run(&self, a: Slice<'_>, b: Slice<'_>, out: SliceMut<'_>) {
+        match a {
+            Slice::Bool(a) => self.run_typed(a, b.typed(), out.typed(), None),
+            Slice::U8(a) => self.run_typed(a, b.typed(), out.typed(), None),
+            Slice::U32(a) => self.run_typed(a, b.typed(), out.typed(), None),
+            Slice::U64(a) => self.run_typed(a, b.typed(), out.typed(), None),
+            Slice::I32(a) => self.run_typed(a, b.typed(), out.typed(), None),
+            Slice::I64(a) => self.run_typed(a, b.typed(), out.typed(), None),
+            Slice::F32(a) => self.run_typed(a, b.typed(), out.typed(), Some(matmul_large)),
+            Slice::F64(a) => self.run_typed(a, b.typed(), out.typed(), Some(matmul_large)),
+        }
+    }
+
+    fn run_typed<T: Ring>(&self, a: &[T], b: &[T], out: &mut [T], large: Option<Large<T>>) {
+        let out_len = self.n_batch * self.n_rows * self.n_columns;
+        assert!(
+            a.len() == self.a.len && b.len() == self.b.len && out.len() == out_len,
+            "`dot` of {} and {} elements into {}, planned for {}, {} and {out_len}",
+            a.len(),
+            b.len(),
+            out.len(),
+            self.a.len,
+            self.b.len,
+        );
+        if out_len == 0 {
+            return;
+        }
+        if self.depth == 0 {
+            return out.fill(T::ZERO);
+        }
+        let (mut a_copy, mut b_copy) = (Vec::new(), Vec::new());
+        let a = self.a.view(a, &mut a_copy);
+        let b = self.b.view(b, &mut b_copy);
+        let mut scratch = Vec::new();
+        for (batch_idx, out) in out.chunks_exact_mut(self.n_rows * self.n_columns).enumerate() {
+            let (a, b) = (&a[batch_idx * self.a.batch..], &b[batch_idx * self.b.batch..]);
+            self.product(a, b, out, large, &mut scratch);
+        }
+    }
+
+    /// One matrix product.
+    fn product<T: Ring>(&self, a: &[T], b: &[T], out: &mut [T], large: Option<Large<T>>, scratch: &mut Vec<T>) {
+        let (a_strides, b_strides) = ((self.a.free, self.a.contracted), (self.b.contracted, self.b.free));
+        let (n_rows, n_columns, depth) = (self.n_rows, self.n_columns, self.depth);
+        let size = n_rows.saturating_mul(n_columns).saturating_mul(depth);
+        if size <= TINY {
+            return matmul_by_elements(a, a_strides, b, b_strides, depth, n_columns, out);
+        }
+        if n_columns == 1 {
+            return matvec(a, a_strides, b, b_strides.0, depth, out, scratch);
+        }
+        if n_rows == 1 {
+            return matvec(b, (b_strides.1, b_strides.0), a, a_strides.1, depth, out, scratch);
+        }
+        if let Some(large) = large
+            && size > LARGE
+        {
+            return large(
+                Matrix { data: a, strides: a_strides },
+                Matrix { data: b, strides: b_strides },
+                depth,
+                n_columns,
+                out,
+            );
+        }
+        if b_strides.1 == 1 {
+            return matmul_by_rows(a, a_strides, b, b_strides.0, depth, n_columns, out);
+        }
+        gather(b, &[(depth, b_strides.0), (n_columns, b_strides.1)], scratch);
+        matmul_by_rows(a, a_strides, scratch, n_columns, depth, n_columns, out);
+    }
+}
+
+/// A matrix inside a slice: rows and columns are so many elements apart.
+struct Matrix<'a, T> {
+    data: &'a [T],
+    strides: (usize, usize),
+}
+
+/// A product that pays off for large matrices: a, b, depth, number of columns, row-major result.
+type Large<T> = fn(Matrix<'_, T>, Matrix<'_, T>, usize, usize, &mut [T]);
+
+fn matmul_large<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, depth: usize, n_columns: usize, out: &mut [T]) {
+    let n_rows = out.len() / n_columns;
+    let a = a.view(n_rows, depth);
+    let b = b.view(depth, n_columns);
+    let out = MatMut::from_row_major_slice_mut(out, n_rows, n_columns);
+    matmul(out, Accum::Replace, a, b, T::ONE, Par::Seq);
+}
+
+impl<'a, T> Matrix<'a, T> {
+    fn view(&self, n_rows: usize, n_columns: usize) -> MatRef<'a, T> {
+        let (row_stride, column_stride) = self.strides;
+        let last = (n_rows - 1) * row_stride + (n_columns - 1) * column_stride;
+        assert!(last < self.data.len(), "matrix reaches to {last} in {} elements", self.data.len());
+        // SAFETY: the farthest element was just checked; strides are not negative and their products, being below a
+        // slice's length, fit `isize`. The view borrows the slice.
+        unsafe {
+            MatRef::from_raw_parts(self.data.as_ptr(), n_rows, n_columns, row_stride as isize, column_stride as isize)
+        }
+    }
+}
+
+/// out = A x, `out.len()` rows, the strides being those of A's rows and columns and of x.
+fn matvec<T: Ring>(
+    a: &[T],
+    a_strides: (usize, usize),
+    x: &[T],
+    x_stride: usize,
+    depth: usize,
+    out: &mut [T],
+    scratch: &mut Vec<T>,
+) {
+    let n_rows = out.len();
+    if a_strides.1 == 1 && x_stride == 1 {
+        matvec_by_rows(a, a_strides.0, &x[..depth], out);
+    } else if a_strides.1 == 1 {
+        gather(x, &[(depth, x_stride)], scratch);
+        matvec_by_rows(a, a_strides.0, scratch, out);
+    } else if a_strides.0 == 1 {
+        matvec_by_columns(a, a_strides.1, x, x_stride, depth, out);
+    } else {
+        gather(a, &[(depth, a_strides.1), (n_rows, a_strides.0)], scratch);
+        matvec_by_columns(scratch, n_rows, x, x_stride, depth, out);
+    }
+}
+
+impl Operand {
+    fn new(batch: &[Axis], free: &[Axis], contracted: &[Axis]) -> Operand {
+        let len = |axes: &[Axis]| extents(axes).product::<usize>();
+        let (n_batch, n_free, n_contracted) = (len(batch), len(free), len(contracted));
+        let len = n_batch * n_free * n_contracted;
+        match (merged_stride(batch), merged_stride(free), merged_stride(contracted)) {
+            (Some(batch), Some(free), Some(contracted)) => Operand { len, batch, free, contracted, copy: None },
+            _ => Operand {
+                len,
+                batch: n_free * n_contracted,
+                free: n_contracted,
+                contracted: 1,
+                copy: Some([batch, free, contracted].concat()),
+            },
+        }
+    }
+
+    fn view<'a, T: Scalar>(&self, data: &'a [T], copy: &'a mut Vec<T>) -> &'a [T] {
+        match &self.copy {
+            None => data,
+            Some(axes) => {
+                gather(data, axes, copy);
+                copy
+            }
+        }
+    }
+}
+
+fn extents(axes: &[Axis]) -> impl Iterator<Item = usize> {
+    axes.iter().map(|&(extent, _)| extent)
+}
+
+/// The axes of a row-major tensor.
+fn strided(shape: &[usize]) -> Vec<Axis> {
+    let mut stride = 1;
+    let mut axes: Vec<Axis> = Vec::with_capacity(shape.len());
+    for &extent in shape.iter().rev() {
+        axes.push((extent, stride));
+        stride *= extent;
+    }
+    axes.reverse();
+    axes
+}
+
+/// The axes that are in neither list, ascending.
+fn free_axes(rank: usize, batch: &[usize], contracted: &[usize]) -> Vec<usize> {
+    let mut is_free = vec![true; rank];
+    for &axis in batch.iter().chain(contracted) {
+        assert!(
+            axis < rank && is_free[axis],
+            "`dot` axis {axis} of a tensor of rank {rank} is out of range or repeated"
+        );
+        is_free[axis] = false;
+    }
+    (0..rank).filter(|&axis| is_free[axis]).collect()
+}
+
+/// The one stride that walks the axes in order, if there is one. For a single element any would do.
+fn merged_stride(axes: &[Axis]) -> Option<usize> {
+    let mut merged: Option<Axis> = None;
+    for &(extent, stride) in axes.iter().filter(|(extent, _)| *extent != 1) {
+        match merged {
+            Some((_, outer)) if outer != stride * extent => return None,
+            Some(_) | None => merged = Some((extent, stride)),
+        }
+    }
+    Some(merged.map_or(1, |(_, stride)| stride))
+}
+
+/// Copies the elements that the axes visit, the last one fastest.
+fn gather<T: Copy>(data: &[T], axes: &[Axis], out: &mut Vec<T>) {
+    out.clear();
+    out.reserve(extents(axes).product());
+    gather_axes(data, axes, out);
+}
+
+fn gather_axes<T: Copy>(data: &[T], axes: &[Axis], out: &mut Vec<T>) {
+    match axes {
+        [] => out.push(data[0]),
+        [(extent, 1)] => out.extend_from_slice(&data[..*extent]),
+        [(extent, stride)] => out.extend((0..*extent).map(|i| data[i * stride])),
+        [(extent, stride), rest @ ..] => {
+            for i in 0..*extent {
+                gather_axes(&data[i * stride..], rest, out);
+            }
+        }
+    }
+}

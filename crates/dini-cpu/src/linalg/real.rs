@@ -1,0 +1,70 @@
+//! The element types of linear algebra.
+
+use crate::math::Scalar;
+use std::ops::{Div, Mul, Sub};
+
+/// An element type with sums and products: wrapping for integers, `or` and `and` for `bool`.
+pub trait Ring: Scalar {
+    /// The neutral element of sums.
+    const ZERO: Self;
+    /// The sum.
+    fn plus(self, other: Self) -> Self;
+    /// The product.
+    fn times(self, other: Self) -> Self;
+}
+
+macro_rules! rings {
+    ($($t:ty: $zero:expr, $plus:expr, $times:expr;)*) => { $(
+        impl Ring for $t {
+            const ZERO: $t = $zero;
+            #[inline(always)]
+            fn plus(self, other: $t) -> $t {
+                $plus(self, other)
+            }
+            #[inline(always)]
+            fn times(self, other: $t) -> $t {
+                $times(self, other)
+            }
+        }
+    )* };
+}
+rings! {
+    bool: false, |x, y| x | y, |x, y| x & y;
+    u8: 0, u8::wrapping_add, u8::wrapping_mul;
+    u32: 0, u32::wrapping_add, u32::wrapping_mul;
+    u64: 0, u64::wrapping_add, u64::wrapping_mul;
+    i32: 0, i32::wrapping_add, i32::wrapping_mul;
+    i64: 0, i64::wrapping_add, i64::wrapping_mul;
+    f32: 0.0, |x, y| x + y, |x, y| x * y;
+    f64: 0.0, |x, y| x + y, |x, y| x * y;
+}
+
+/// A floating-point type that matrices can be factored in: `f32` or `f64`.
+pub trait Real: Ring + faer::traits::RealField + Mul<Output = Self> + Sub<Output = Self> + Div<Output = Self> {
+    /// Not a number.
+    const NAN: Self;
+    /// The number 1.
+    const ONE: Self;
+    /// The square root.
+    fn root(self) -> Self;
+    /// The absolute value.
+    fn magnitude(self) -> Self;
+}
+
+macro_rules! reals {
+    ($($t:ty)*) => { $(
+        impl Real for $t {
+            const NAN: $t = <$t>::NAN;
+            const ONE: $t = 1.0;
+            #[inline(always)]
+            fn root(self) -> $t {
+                self.sqrt()
+            }
+            #[inline(always)]
+            fn magnitude(self) -> $t {
+                self.abs()
+            }
+        }
+    )* };
+}
+reals! { f32 f64 }

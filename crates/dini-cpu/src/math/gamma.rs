@@ -1,0 +1,219 @@
+//! Derivatives of ln Γ.
+
+use super::{
+    exponential::{exp, polynomial},
+    logarithm::log1p,
+};
+use std::f64::consts::PI;
+
+/// The positive zero of ψ, most significant part first.
+const ZERO: [f64; 2] = [1.461_632_144_968_362_2, 9.549_995_429_965_697e-17];
+
+/// ψ(x)/(x − zero) in x − 1.5 on [1, 2], to 2⁻⁵⁵.
+const NEAR_ZERO: [f64; 22] = [
+    0.951_055_876_031_833,
+    -0.423_627_421_281_460_5,
+    0.240_542_484_240_774_2,
+    -0.148_404_923_053_908_84,
+    0.094_988_724_454_941_22,
+    -0.061_922_133_273_064_534,
+    0.040_760_833_812_420_74,
+    -0.026_975_796_756_138_25,
+    0.017_907_252_439_451_2,
+    -0.011_908_218_001_568_644,
+    0.007_926_944_646_403_797,
+    -0.005_279_964_873_257_405,
+    0.003_519_006_401_502_276,
+    -0.002_345_267_632_540_769,
+    0.001_556_631_747_448_683_8,
+    -0.001_037_637_409_841_860_4,
+    0.000_723_326_627_928_755_4,
+    -0.000_482_199_053_056_678_9,
+    0.000_227_233_166_098_737_6,
+    -0.000_151_485_868_367_733_65,
+    0.000_259_684_821_264_307_47,
+    -0.000_173_122_618_027_273_94,
+];
+
+/// ψ(x) in x − 3 on [2, 4], to 2⁻⁵⁶.
+const MIDDLE: [f64; 22] = [
+    0.922_784_335_098_467_1,
+    0.394_934_066_848_226_46,
+    -0.077_056_903_159_591_96,
+    0.019_823_233_711_137_42,
+    -0.005_677_755_143_462_585,
+    0.001_718_061_984_480_018,
+    -0.000_536_777_380_483_621_6,
+    0.000_171_106_197_464_726_1,
+    -5.526_783_751_834_233e-5,
+    1.801_263_162_915_726_8e-5,
+    -5.907_301_275_059_439e-6,
+    1.945_910_697_751_486e-6,
+    -6.431_866_335_731_795e-7,
+    2.130_293_140_657_679_5e-7,
+    -7.038_092_499_545_685e-8,
+    2.337_795_114_434_121_4e-8,
+    -8.125_220_984_784_075e-9,
+    2.703_342_542_257_008e-9,
+    -6.369_076_640_559_055e-10,
+    2.120_125_293_714_839_8e-10,
+    -1.813_145_236_632_773_3e-10,
+    6.041_087_097_465_203e-11,
+];
+
+/// B₂ₖ/(2k) for k = 1, 2, …
+const BERNOULLI: [f64; 13] = [
+    1.0 / 12.0,
+    -1.0 / 120.0,
+    1.0 / 252.0,
+    -1.0 / 240.0,
+    1.0 / 132.0,
+    -691.0 / 32_760.0,
+    1.0 / 12.0,
+    -3617.0 / 8160.0,
+    43_867.0 / 14_364.0,
+    -174_611.0 / 6600.0,
+    77_683.0 / 276.0,
+    -236_364_091.0 / 65_520.0,
+    657_931.0 / 12.0,
+];
+
+/// ψ(x), to 2.5 ulp for x > 0; NaN at 0, −1, −2, … Between those poles the absolute error is small, not the relative one
+/// near the zeros.
+///
+/// x ≥ 7: the asymptotic series ln x − 1/(2x) − Σ B₂ₖ/(2k x²ᵏ); from 4 on ψ(x) = ψ(x + 1) − 1/x leads there. On [1, 4]
+/// fits; the lower one keeps the relative precision at the zero. Below 1 the recurrence leads to them.
+/// Negative x: the reflection ψ(x) = ψ(1 − x) − π cot πx.
+pub(super) fn digamma(x: f64) -> f64 {
+    if x <= 0.0 {
+        if x == x.floor() {
+            return f64::NAN;
+        }
+        // x minus the nearest integer is exact, and all that the cotangent depends on.
+        let angle = PI * (x - x.round_ties_even());
+        return digamma_positive(1.0 - x) - PI / libm::tan(angle);
+    }
+    digamma_positive(x)
+}
+
+fn digamma_positive(x: f64) -> f64 {
+    if x < 1.0 {
+        return digamma_fit(x + 1.0) - 1.0 / x;
+    }
+    if x <= 2.0 {
+        return digamma_fit(x);
+    }
+    if x <= 4.0 {
+        return polynomial(x - 3.0, MIDDLE);
+    }
+    let mut shifted = x;
+    let mut sum = 0.0;
+    while shifted < 7.0 {
+        sum += 1.0 / shifted;
+        shifted += 1.0;
+    }
+    let inverse = 1.0 / shifted;
+    let square = inverse * inverse;
+    let series = if shifted < 1e17 { square * polynomial(square, BERNOULLI) } else { 0.0 };
+    libm::log(shifted) - (0.5 * inverse + (series + sum))
+}
+
+fn digamma_fit(x: f64) -> f64 {
+    ((x - ZERO[0]) - ZERO[1]) * polynomial(x - 1.5, NEAR_ZERO)
+}
+
+/// The n-th derivative of ψ at x; NaN if n is not a whole number ≥ 0. At x = 0, −1, … it is ∞ for odd n, where the pole
+/// has one sign, else NaN. To 5 ulp for x > 0 and n ≤ 1000; for negative x relative to the sum's larger half.
+///
+/// ψ⁽ⁿ⁾(x) = (−1)ⁿ⁺¹ n! Σᵢ (x + i)⁻ˢ with s = n + 1, a Hurwitz zeta function. For negative x = u − m with u in (0, 1) the
+/// sum over i < m runs downwards from 1 − u, so that with v = 1 − u the whole is
+/// ζ(s, u) + (−1)ˢ (ζ(s, v) − ζ(s, 1 − x)).
+pub(super) fn polygamma(n: f64, x: f64) -> f64 {
+    if n.is_nan() || n < 0.0 || n != n.floor() || x.is_nan() || n == f64::INFINITY {
+        return f64::NAN;
+    }
+    if n == 0.0 {
+        return digamma(x);
+    }
+    let is_odd = n % 2.0 == 1.0;
+    let sign = if is_odd { 1.0 } else { -1.0 };
+    if x == f64::INFINITY {
+        return sign * 0.0;
+    }
+    if x > 0.0 {
+        return sign * factorial_times_zeta(n, x);
+    }
+    if x == x.floor() {
+        return if is_odd && x.is_finite() { f64::INFINITY } else { f64::NAN };
+    }
+    let (u, v) = (x - x.floor(), x.ceil() - x);
+    let below = factorial_times_zeta(n, v) - factorial_times_zeta(n, 1.0 - x);
+    // (−1)ˢ is that sign as well.
+    sign * (factorial_times_zeta(n, u) + sign * below)
+}
+
+/// n! ζ(n + 1, x) for whole n ≥ 1 and x > 0.
+///
+/// The factors may be out of range where the product is not: with x = 2ᵉ m all but small factors are powers of 2, whose
+/// exponents are added. Above n = 1000 logarithms do, to fewer digits.
+fn factorial_times_zeta(n: f64, x: f64) -> f64 {
+    let ratio = hurwitz_ratio(n + 1.0, x);
+    if n > 1000.0 {
+        return libm::exp(libm::lgamma(n + 1.0) - (n + 1.0) * libm::log(x)) * ratio;
+    }
+    let (mut factorial, mut exponent) = (1.0, 0);
+    // What rounding has taken from the factorial.
+    let mut rest = 0.0;
+    for i in 2..=n as u32 {
+        let i = f64::from(i);
+        let product = factorial * i;
+        rest = rest * i + factorial.mul_add(i, -product);
+        factorial = product;
+        if factorial > 1e100 {
+            let scale = f64::from_bits((1023 - 332) << 52);
+            (factorial, rest, exponent) = (factorial * scale, rest * scale, exponent + 332);
+        }
+    }
+    let (m, x_exponent) = libm::frexp(x);
+    // m in [½, 1): the power is below 2¹⁰⁰¹, and only its product with the factorial may be more.
+    let power = libm::pow(m, -(n + 1.0)) * f64::from_bits((1023 - 600) << 52);
+    let exponent = i64::from(exponent) + 600 - i64::from(x_exponent) * (n as i64 + 1);
+    libm::scalbn((factorial + rest) * power * ratio, exponent.clamp(-5000, 5000) as i32)
+}
+
+/// xˢ ζ(s, x) for s ≥ 2 and x > 0, by summing ten terms or until they vanish, and the Euler-Maclaurin formula for the
+/// rest from a on: a¹⁻ˢ/(s − 1) + a⁻ˢ/2 + Σ B₂ₖ/(2k)! s (s + 1) … (s + 2k − 2) a^(1−s−2k). For large s either the terms
+/// vanish soon or a is of the size of s, and the series converges.
+fn hurwitz_ratio(s: f64, x: f64) -> f64 {
+    // ((x + i)/x)⁻ˢ; of the sum itself the rounding would count s times.
+    let term = |i: f64| exp(-s * log1p(i / x));
+    let mut sum = 1.0;
+    // What rounding has taken from the sum; its terms fall.
+    let mut lost = 0.0;
+    let mut last = 1.0;
+    let mut i = 0.0;
+    while i < 10.0 || x + i <= 10.0 {
+        i += 1.0;
+        last = term(i);
+        let next = sum + last;
+        lost += last - (next - sum);
+        sum = next;
+        if last < 1e-17 * sum {
+            return sum + lost;
+        }
+    }
+    let a = x + i;
+    let mut rest = a / (s - 1.0) - 0.5;
+    // s (s + 1) … (s + 2k − 2)/((2k − 1)! a²ᵏ⁻¹), to be multiplied by B₂ₖ/(2k).
+    let mut factor = s / a;
+    let mut order = 0.0;
+    for bernoulli in BERNOULLI {
+        rest += factor * bernoulli;
+        if (factor * bernoulli).abs() < 1e-17 * rest.abs() {
+            break;
+        }
+        order += 2.0;
+        factor *= (s + order - 1.0) * (s + order) / (order * (order + 1.0) * a * a);
+    }
+    sum + (lost + last * rest)
+}

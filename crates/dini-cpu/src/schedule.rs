@@ -1,0 +1,195 @@
+//! Schedules: a graph as steps over slots of memory, loops and branches included.
+//!
+//! A slot is a piece of memory that holds one value at a time. All nested steps share one table of slots. A loop's
+//! state lives in slots that its body reads and (other ones, or the same) that it writes; between two steps of the
+//! loop slots trade their memory instead of copying it.
+//!
+//! Invariant: a step writes only slots that hold nothing that a later step reads, except in place, where the step is the
+//! last reader. Whatever only a graph knows (types, scoping) was resolved before; whatever depends on addresses comes
+//! later.
+
+mod blocks;
+mod lower;
+mod print;
+mod slots;
+
+use crate::{
+    dtype::DType,
+    graph::{Call, Combine, Graph, OutOfBounds, ScatterKind, Strided, TensorType},
+    kernel::Kernel,
+    linalg::DotPlan,
+};
+
+pub(crate) use slots::{Slot, SlotId};
+
+/// A graph ready to be executed.
+#[derive(Debug)]
+pub(crate) struct Schedule<K> {
+    /// The memory.
+    pub slots: Vec<Slot>,
+    /// What to do.
+    pub steps: Vec<Step<K>>,
+    /// Where the results stand at the end; several may share a slot.
+    pub outputs: Vec<Tensor>,
+}
+
+/// A dense tensor in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tensor {
+    pub slot: SlotId,
+    pub dtype: DType,
+    pub len: usize,
+}
+
+impl Tensor {
+    /// Size in bytes.
+    pub fn bytes(self) -> usize {
+        self.len * self.dtype.size()
+    }
+}
+
+/// A kernel and the slots of its operands.
+#[derive(Debug)]
+pub(crate) struct KernelStep {
+    pub kernel: Kernel,
+    pub slots: Vec<SlotId>,
+}
+
+/// One axis of a tensor among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Axis {
+    /// Number of elements of the axes before.
+    pub outer: usize,
+    /// Extent.
+    pub len: usize,
+    /// Number of elements of the axes after.
+    pub inner: usize,
+}
+
+impl Axis {
+    pub fn new(shape: &[usize], axis: usize) -> Axis {
+        let (outer, inner) = (shape[..axis].iter().product(), shape[axis + 1..].iter().product());
+        Axis { outer, len: shape[axis], inner }
+    }
+}
+
+/// A box of fixed size that starts anywhere in a dense tensor, for each batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub n_batches: usize,
+    /// Elements per batch of the tensor.
+    pub batch_len: usize,
+    /// Extent of the box along each axis.
+    pub sizes: Vec<usize>,
+    /// Stride of each axis of the tensor.
+    pub strides: Vec<usize>,
+    /// Largest start along each axis.
+    pub max_starts: Vec<usize>,
+}
+
+impl Window {
+    /// Number of elements of all boxes.
+    pub fn len(&self) -> usize {
+        self.n_batches * self.sizes.iter().product::<usize>()
+    }
+}
+
+/// Which rows of a dense tensor indices name, for each batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub n_batches: usize,
+    /// Rows picked per batch.
+    pub n_places: usize,
+    /// Extents of the indexed axes; their product is the number of rows per batch.
+    pub indexed: Vec<usize>,
+    /// Elements per row.
+    pub row_len: usize,
+}
+
+impl Places {
+    /// Number of elements picked.
+    pub fn len(&self) -> usize {
+        self.n_batches * self.n_places * self.row_len
+    }
+}
+
+/// A slot that points into another one, moved before each step of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moving {
+    pub window: SlotId,
+    pub over: SlotId,
+    /// Bytes per row.
+    pub row: usize,
+}
+
+/// One thing to do; `K` is how kernels are held.
+#[derive(Debug)]
+pub(crate) enum Step<K> {
+    Kernel(K),
+    /// Whole tensors; the slots differ.
+    Copy { from: Tensor, to: SlotId },
+    /// Fills with one element, then writes parts to their boxes.
+    Assemble { fill: SlotId, parts: Vec<(SlotId, Strided)>, to: Tensor },
+    ArgReduce { from: Tensor, to: Tensor, axis: Axis, largest: bool },
+    Cumulative { from: SlotId, to: Tensor, axis: Axis, combine: Combine, reverse: bool },
+    DynamicSlice { from: Tensor, starts: Tensor, to: SlotId, window: Window },
+    /// In place: `to` holds the tensor to update.
+    DynamicUpdate { update: SlotId, starts: Tensor, to: Tensor, window: Window },
+    Gather { from: Tensor, indices: Tensor, to: SlotId, places: Places, mode: OutOfBounds },
+    /// In place: `to` holds the tensor to update.
+    Scatter { indices: Tensor, updates: SlotId, to: Tensor, places: Places, kind: ScatterKind },
+    Dot { a: Tensor, b: Tensor, plan: DotPlan, to: Tensor },
+    Call { call: Call, origin: u32, args: Vec<(SlotId, TensorType)>, outs: Vec<(SlotId, TensorType)> },
+    /// While `flag` holds after `cond`: `body`, then the swaps.
+    While { cond: Vec<Step<K>>, flag: SlotId, body: Vec<Step<K>>, swaps: Vec<(SlotId, SlotId)> },
+    Switch { index: SlotId, branches: Vec<Vec<Step<K>>> },
+    /// For each row: move the windows, then `body`, then the swaps.
+    Scan { length: usize, reverse: bool, windows: Vec<Moving>, body: Vec<Step<K>>, swaps: Vec<(SlotId, SlotId)> },
+}
+
+/// Fuses a graph and plans its memory.
+pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
+    lower::lower(graph)
+}
+
+impl<K> Step<K> {
+    /// The same step with its kernels held in another way.
+    pub fn map_kernels<L>(self, f: &mut impl FnMut(K) -> L) -> Step<L> {
+        match self {
+            Step::Kernel(kernel) => Step::Kernel(f(kernel)),
+            Step::Copy { from, to } => Step::Copy { from, to },
+            Step::Assemble { fill, parts, to } => Step::Assemble { fill, parts, to },
+            Step::ArgReduce { from, to, axis, largest } => Step::ArgReduce { from, to, axis, largest },
+            Step::Cumulative { from, to, axis, combine, reverse } => {
+                Step::Cumulative { from, to, axis, combine, reverse }
+            }
+            Step::DynamicSlice { from, starts, to, window } => Step::DynamicSlice { from, starts, to, window },
+            Step::DynamicUpdate { update, starts, to, window } => Step::DynamicUpdate { update, starts, to, window },
+            Step::Gather { from, indices, to, places, mode } => Step::Gather { from, indices, to, places, mode },
+            Step::Scatter { indices, updates, to, places, kind } => {
+                Step::Scatter { indices, updates, to, places, kind }
+            }
+            Step::Dot { a, b, plan, to } => Step::Dot { a, b, plan, to },
+            Step::Call { call, origin, args, outs } => Step::Call { call, origin, args, outs },
+            Step::While { cond, flag, body, swaps } => {
+                Step::While { cond: map_kernels(cond, f), flag, body: map_kernels(body, f), swaps }
+            }
+            Step::Switch { index, branches } => {
+                Step::Switch { index, branches: branches.into_iter().map(|steps| map_kernels(steps, f)).collect() }
+            }
+            Step::Scan { length, reverse, windows, body, swaps } => {
+                Step::Scan { length, reverse, windows, body: map_kernels(body, f), swaps }
+            }
+        }
+    }
+}
+
+/// [`Step::map_kernels`] of each step.
+pub(crate) fn map_kernels<K, L>(steps: Vec<Step<K>>, f: &mut impl FnMut(K) -> L) -> Vec<Step<L>> {
+    // Not a plain `collect` of a closure over `f`: the recursion would give the closure a type of infinite depth.
+    let mut out = Vec::with_capacity(steps.len());
+    for step in steps {
+        out.push(step.map_kernels(f));
+    }
+    out
+}

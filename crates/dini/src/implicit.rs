@@ -1,0 +1,54 @@
+//! Implicit differentiation: solutions computed by any algorithm, derivatives from the implicit function theorem.
+//!
+//! With f(x, c) = 0, f's derivative in x called A and in c called B, the solution x(c) satisfies A ẋ + B ċ = 0. So
+//! ẋ = −A⁻¹ B ċ, whatever computed x. [`implicit::Implicit`] is the identity on x with that derivative;
+//! [`linear_solve::LinearSolve`] is A⁻¹ itself, linear in its right-hand side and with its own transpose. A solver runs
+//! inside a `suspend`, whose results are constants to differentiation, so its iterations are never differentiated.
+
+#[expect(clippy::module_inception, reason = "the primitive `implicit` lives in the file of its name")]
+pub(crate) mod implicit;
+pub(crate) mod linear_solve;
+pub(crate) mod root;
+
+use crate::{
+    array::Array,
+    error::{Error, ErrorKind, Loc, Result},
+    shape::Aval,
+    tree::TreeDef,
+};
+
+/// Checks what a callable returned against what it must return; the message names the callable.
+pub(crate) fn expect_like(
+    name: &str,
+    callable: &str,
+    at: Loc,
+    got: (&[Array], &TreeDef),
+    want: (&[Aval], &TreeDef),
+    like: &str,
+) -> Result<()> {
+    if let Some(difference) = want.1.first_difference(got.1) {
+        return Err(Error::new(
+            ErrorKind::Structure,
+            format!("`{callable}` returned the structure {}, expected that of {like}, {}; {difference}", got.1, want.1),
+        )
+        .op(name)
+        .at(at));
+    }
+    for ((x, aval), path) in got.0.iter().zip(want.0).zip(want.1.leaf_paths()) {
+        let own = x.try_aval()?;
+        if own != aval {
+            return Err(Error::new(
+                if own.dtype == aval.dtype { ErrorKind::Shape } else { ErrorKind::DType },
+                format!("`{callable}` returned {own}{}, expected {aval} as in {like}", at_path(&path)),
+            )
+            .op(name)
+            .at(at)
+            .detail(format!("the returned value: {}", x.provenance())));
+        }
+    }
+    Ok(())
+}
+
+fn at_path(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(" at `{path}`") }
+}

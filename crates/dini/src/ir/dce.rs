@@ -1,0 +1,71 @@
+//! Dead-code removal, through sub-programs: an unused loop carry or solver output goes, with all that only it needed.
+
+use super::{Atom, Eqn, MemoKey, Program, renumber};
+use std::{convert::Infallible, sync::Arc};
+
+/// A program cut down to the outputs in use, and which inputs it still takes.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    pub program: Arc<Program>,
+    pub used_inputs: Vec<bool>,
+}
+
+/// An equation cut down by its primitive's own rule: what to run instead, on which operands, for which results.
+pub(crate) struct CutEqn {
+    pub prim: crate::prim::Prim,
+    pub keep_inputs: Vec<bool>,
+    pub keep_outputs: Vec<bool>,
+}
+
+/// Keeps what the marked outputs and effects need. Inputs that nothing uses are dropped unless `keep_inputs`.
+pub(crate) fn dce(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool) -> Arc<Cut> {
+    debug_assert_eq!(used_outputs.len(), program.outputs.len());
+    let key = MemoKey { what: "dce", masks: [used_outputs.to_vec(), vec![keep_inputs]], size: 0 };
+    let cut: Result<_, Infallible> = program.memo(key, || Ok(cut(program, used_outputs, keep_inputs)));
+    match cut {
+        Ok(cut) => cut,
+    }
+}
+
+fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool) -> Cut {
+    let mut live = vec![false; program.avals.len()];
+    let mark = |a: &Atom, live: &mut Vec<bool>| {
+        if let Atom::Var(v) = a {
+            live[v.0 as usize] = true;
+        }
+    };
+    for (a, _) in program.outputs.iter().zip(used_outputs).filter(|(_, used)| **used) {
+        mark(a, &mut live);
+    }
+    let mut kept = Vec::new();
+    for eqn in program.eqns.iter().rev() {
+        let used: Vec<bool> = eqn.outputs.iter().map(|v| live[v.0 as usize]).collect();
+        if !used.contains(&true) && !eqn.prim.has_effect() {
+            continue;
+        }
+        let eqn = match eqn.prim.dce(&used) {
+            None => eqn.clone(),
+            Some(cut) => Eqn {
+                prim: cut.prim,
+                inputs: keep(&eqn.inputs, &cut.keep_inputs),
+                outputs: keep(&eqn.outputs, &cut.keep_outputs),
+                at: eqn.at,
+            },
+        };
+        for a in &eqn.inputs {
+            mark(a, &mut live);
+        }
+        kept.push(eqn);
+    }
+    kept.reverse();
+    let used_inputs: Vec<bool> = program.inputs.iter().map(|v| keep_inputs || live[v.0 as usize]).collect();
+    let outputs = keep(&program.outputs, used_outputs);
+    let inputs = keep(&program.inputs, &used_inputs);
+    Cut { program: Arc::new(renumber(&program.avals, inputs, kept, outputs, program.label)), used_inputs }
+}
+
+/// The marked items.
+pub(crate) fn keep<T: Clone>(items: &[T], mask: &[bool]) -> Vec<T> {
+    debug_assert_eq!(items.len(), mask.len());
+    items.iter().zip(mask).filter(|(_, k)| **k).map(|(x, _)| x.clone()).collect()
+}

@@ -1,0 +1,242 @@
+//! From programs to the engine: erasure, the passes, and lowering into a tensor graph.
+//!
+//! Erasure comes first: `implicit` becomes its x, custom rules and suspended or checkpointed sub-programs go in line, and
+//! composed primitives become what they are composed of. So dead-code removal sees neither what only derivatives need
+//! nor what only a solver's derivatives would need.
+//!
+//! Equations are numbered in the order of lowering; a failing call is reported by that number. Programs of equal
+//! structure number alike, so an executable can be shared and each caller still finds its own line.
+
+use crate::{
+    array::Array,
+    counters,
+    error::{Error, ErrorKind, Loc, Result},
+    ir::{Atom, Literal, MemoKey, Program, cse::cse, dce::dce, simplify::simplify},
+    prim::late_error,
+    shape::Aval,
+    trace::{bind_at, recorder::read, stage_program, with_location},
+};
+use dini_cpu::{
+    Executable, RunError,
+    buffer::Buffer,
+    graph::{Call, CallFn, Graph, Op, Strided, Value},
+    scalar::ScalarOp,
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex},
+};
+
+/// A program ready to run.
+pub(crate) struct Compiled {
+    executable: Executable,
+    /// Which program inputs the executable takes.
+    used_inputs: Vec<bool>,
+    /// Each program output: the executable's, in order, or an error that it depends on.
+    poisons: Vec<Option<Error>>,
+}
+
+/// Compiles, or finds the executable of a program of equal structure.
+pub(crate) fn compile(program: &Arc<Program>) -> Result<Arc<Compiled>> {
+    const CAPACITY: usize = 1024;
+    static CACHE: LazyLock<Mutex<HashMap<Arc<Program>, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
+    let lock = || CACHE.lock().unwrap_or_else(|e| e.into_inner());
+    if let Some(found) = lock().get(program) {
+        return Ok(found.clone());
+    }
+    counters::count_compile();
+    let Prepared { program: prepared, used_inputs, poisons } = prepare(program)?;
+    let (graph, _) = lower(&prepared)?;
+    let compiled = Arc::new(Compiled { executable: Executable::compile(&graph), used_inputs, poisons });
+    let mut cache = lock();
+    if cache.len() >= CAPACITY {
+        cache.clear();
+    }
+    cache.insert(program.clone(), compiled.clone());
+    Ok(compiled)
+}
+
+impl Compiled {
+    /// Runs on the program's inputs. `program` is the caller's own, for the line of a failure.
+    pub fn run(&self, program: &Arc<Program>, inputs: &[Arc<Buffer>]) -> Result<Vec<Result<Arc<Buffer>>>> {
+        let outs = if self.used_inputs.iter().all(|u| *u) {
+            self.executable.run(inputs)
+        } else {
+            let used: Vec<Arc<Buffer>> =
+                inputs.iter().zip(&self.used_inputs).filter(|(_, u)| **u).map(|(x, _)| x.clone()).collect();
+            self.executable.run(&used)
+        };
+        let mut outs = outs.map_err(|e| run_error(e, program))?.into_iter();
+        Ok(self
+            .poisons
+            .iter()
+            .map(|p| match p {
+                Some(e) => Err(e.clone()),
+                None => outs.next().ok_or_else(|| Error::new(ErrorKind::Internal, "the executable lacks a result")),
+            })
+            .collect())
+    }
+}
+
+/// The line and the cause of a failed call.
+fn run_error(e: RunError, program: &Arc<Program>) -> Error {
+    let origins = prepare(program).and_then(|p| lower(&p.program)).map(|(_, origins)| origins).unwrap_or_default();
+    let error = match e.error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(other) => Error::new(ErrorKind::Host, other.to_string()).sourced(Arc::from(other)),
+    };
+    match origins.get(e.origin as usize) {
+        Some(&at) => error.at(at),
+        None => error,
+    }
+}
+
+struct Prepared {
+    program: Arc<Program>,
+    used_inputs: Vec<bool>,
+    poisons: Vec<Option<Error>>,
+}
+
+/// Everything between a traced program and lowering.
+fn prepare(program: &Arc<Program>) -> Result<Prepared> {
+    let erased = erase(program)?;
+    let poisons = late_error::reaching(&erased);
+    let sound: Vec<bool> = poisons.iter().map(Option::is_none).collect();
+    let cut = dce(&erased, &sound, false);
+    let program = optimize(&cut.program)?;
+    let again = dce(&program, &vec![true; program.outputs.len()], true);
+    Ok(Prepared { program: again.program.clone(), used_inputs: cut.used_inputs.clone(), poisons })
+}
+
+/// Common subexpressions and algebra.
+pub(crate) fn optimize(program: &Arc<Program>) -> Result<Arc<Program>> {
+    Ok(cse(&*simplify(program)))
+}
+
+/// What will run, as a program: after erasure and all passes.
+pub(crate) fn prepared(program: &Arc<Program>) -> Result<Arc<Program>> {
+    Ok(prepare(program)?.program)
+}
+
+/// The program with everything gone that only derivatives need. See the module docs.
+pub(crate) fn erase(program: &Arc<Program>) -> Result<Arc<Program>> {
+    let key = MemoKey { what: "erase", masks: [Vec::new(), Vec::new()], size: 0 };
+    let erased = program.memo(key, || -> Result<Arc<Program>> {
+        let staged = stage_program(program.label, &program.in_avals(), |args| eval_erased(program, args))?;
+        if staged.n_captures() > 0 {
+            return Err(Error::new(ErrorKind::Internal, "a program captured a value during erasure"));
+        }
+        Ok(staged.program)
+    })?;
+    Ok((*erased).clone())
+}
+
+/// Runs a program's equations under the current trace, each as what execution runs instead of it.
+pub(crate) fn eval_erased(program: &Program, args: &[Array]) -> Result<Vec<Array>> {
+    let mut env: Vec<Option<Array>> = vec![None; program.avals.len()];
+    for (v, x) in program.inputs.iter().zip(args) {
+        env[v.0 as usize] = Some(x.clone());
+    }
+    for eqn in &program.eqns {
+        let inputs: Vec<Array> = eqn.inputs.iter().map(|&a| read(&env, a, eqn.at)).collect();
+        let outs = with_location(eqn.at, || match eqn.prim.erase(&inputs)? {
+            Some(outs) => Ok(outs),
+            None => bind_at(&eqn.prim, &inputs, eqn.at),
+        })?;
+        for (v, x) in eqn.outputs.iter().zip(outs) {
+            env[v.0 as usize] = Some(x);
+        }
+    }
+    Ok(program.outputs.iter().map(|&a| read(&env, a, program.label.at)).collect())
+}
+
+/// The graph of a prepared program, and the line of each numbered equation.
+fn lower(program: &Arc<Program>) -> Result<(Graph, Vec<Loc>)> {
+    let mut cx = LowerCx { graph: Graph::new(), origins: Vec::new() };
+    let args: Vec<Value> = program.in_avals().iter().map(|a| cx.graph.input(a.tensor())).collect();
+    cx.graph.outputs = cx.program(program, &args)?;
+    Ok((cx.graph, cx.origins))
+}
+
+/// The graph under construction; what lowering rules work with.
+pub struct LowerCx {
+    graph: Graph,
+    origins: Vec<Loc>,
+}
+
+impl LowerCx {
+    /// Appends an operation and returns its results.
+    pub fn push(&mut self, op: Op, args: &[Value], outs: &[Aval]) -> Vec<Value> {
+        let origin = self.origins.len().saturating_sub(1) as u32;
+        let first = self.graph.push(op, args, outs.iter().map(Aval::tensor).collect(), origin);
+        (0..outs.len() as u32).map(|i| Value(first.0 + i)).collect()
+    }
+
+    /// An operation with one result.
+    pub fn push1(&mut self, op: Op, args: &[Value], out: &Aval) -> Value {
+        self.push(op, args, std::slice::from_ref(out))[0]
+    }
+
+    /// A scalar operation, element by element.
+    pub fn map(&mut self, op: ScalarOp, args: &[Value], out: &Aval) -> Value {
+        self.push1(Op::Map(op), args, out)
+    }
+
+    /// The elements of a value that a strided box visits.
+    pub fn view(&mut self, x: Value, view: Strided, dtype: dini_cpu::dtype::DType) -> Value {
+        let out = Aval::new(dtype, &view.shape);
+        self.push1(Op::View(view), &[x], &out)
+    }
+
+    /// A scalar constant.
+    pub fn literal(&mut self, l: Literal) -> Value {
+        self.push1(Op::Const(Arc::new(l.buffer())), &[], &Aval::scalar(l.dtype))
+    }
+
+    pub(crate) fn call(
+        &mut self,
+        name: &'static str,
+        function: Arc<CallFn>,
+        effect: bool,
+        args: &[Value],
+        outs: &[Aval],
+    ) -> Vec<Value> {
+        self.push(Op::Call(Call { name, function, effect }), args, outs)
+    }
+
+    /// A program in line.
+    pub fn program(&mut self, program: &Program, args: &[Value]) -> Result<Vec<Value>> {
+        let mut env: Vec<Option<Value>> = vec![None; program.avals.len()];
+        for (v, x) in program.inputs.iter().zip(args) {
+            env[v.0 as usize] = Some(*x);
+        }
+        for eqn in &program.eqns {
+            self.origins.push(eqn.at);
+            let args: Vec<Value> = eqn.inputs.iter().map(|&a| self.atom(&env, a)).collect();
+            let ins: Vec<Aval> = eqn.inputs.iter().map(|&a| program.atom_aval(a)).collect();
+            let outs: Vec<Aval> = eqn.outputs.iter().map(|&v| program.aval(v).clone()).collect();
+            let values = eqn.prim.lower(self, &args, &ins, &outs).map_err(|e| e.at(eqn.at))?;
+            for (v, x) in eqn.outputs.iter().zip(values) {
+                env[v.0 as usize] = Some(x);
+            }
+        }
+        Ok(program.outputs.iter().map(|&a| self.atom(&env, a)).collect())
+    }
+
+    fn atom(&mut self, env: &[Option<Value>], atom: Atom) -> Value {
+        match atom {
+            Atom::Var(v) => env[v.0 as usize].expect("the checker saw the definition before the use"),
+            Atom::Literal(l) => self.literal(l),
+        }
+    }
+
+    /// A program as a graph of its own, for loops and branches.
+    pub fn subgraph(&mut self, program: &Program) -> Result<Arc<Graph>> {
+        let mut inner = LowerCx { graph: Graph::new(), origins: std::mem::take(&mut self.origins) };
+        let args: Vec<Value> = program.in_avals().iter().map(|a| inner.graph.input(a.tensor())).collect();
+        let outputs = inner.program(program, &args);
+        self.origins = std::mem::take(&mut inner.origins);
+        inner.graph.outputs = outputs?;
+        Ok(Arc::new(inner.graph))
+    }
+}

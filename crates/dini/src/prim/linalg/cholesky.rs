@@ -1,0 +1,79 @@
+//! `cholesky`: the lower factor of symmetric positive-definite matrices.
+
+use super::{identity_like, lower_triangle, product, square_shape, transposed, triangular_solve::triangular_solve};
+use crate::{
+    array::Array,
+    ops,
+    prim::{Batch, Form, Jvp, Lower, Primitive, Rules, Transpose, index::operands, to_front},
+    trace::{bind, bind1},
+};
+use dini_cpu::{
+    dtype::DType,
+    graph::{CallError, TensorMut, TensorRef},
+    linalg,
+    linalg::Real,
+    dtype::Element,
+};
+use std::sync::Arc;
+
+/// L, lower triangular, with A = L Lᵀ, for each matrix of a batch; shapes `batch + [n, n]`.
+///
+/// Only A's lower triangle is read. Where A is not positive definite, all of L is NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cholesky;
+
+impl Primitive for Cholesky {
+    const NAME: &'static str = "cholesky";
+    const RULES: Rules<Self> = Rules {
+        infer: |_, avals| {
+            let [a] = operands(avals)?;
+            square_shape(a)?;
+            Ok(vec![a.clone()])
+        },
+        lower: Lower::Call(|_| {
+            Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
+                match args[0].data.dtype() {
+                    DType::F32 => factor::<f32>(&args[0], &mut outs[0]),
+                    _ => factor::<f64>(&args[0], &mut outs[0]),
+                }
+                Ok::<(), CallError>(())
+            })
+        }),
+        jvp: Jvp::By(|_, _, y, t| Ok(vec![t[0].as_ref().map(|a_dot| cholesky_jvp(&y[0], a_dot))])),
+        transpose: Transpose::NotLinear,
+        batch: Batch::By(|p, size, values, axes| {
+            Ok((bind(*p, &[to_front(&values[0], axes[0], size)])?, vec![axes[0].map(|_| 0)]))
+        }),
+        form: Form::First,
+        samples: || vec![(Cholesky, "f64[1,1]@0.5..2"), (Cholesky, "f32[3,1,1]@0.5..2"), (Cholesky, "f64[2,0,0]")],
+    };
+}
+
+fn factor<T: Real + Element>(a: &TensorRef<'_>, out: &mut TensorMut<'_>) {
+    let n = a.shape[a.shape.len() - 1];
+    if n == 0 {
+        return;
+    }
+    let matrices = a.data.as_slice::<T>().chunks_exact(n * n);
+    for (a, out) in matrices.zip(out.data.as_mut_slice::<T>().chunks_exact_mut(n * n)) {
+        linalg::cholesky(a, n, out);
+    }
+}
+
+pub(crate) fn cholesky(a: &Array) -> Array {
+    bind1(Cholesky, std::slice::from_ref(a))
+}
+
+// Murray (2016), "Differentiation of the Cholesky decomposition". From A = L Lᵀ: Ȧ = L̇ Lᵀ + L L̇ᵀ, so
+// L⁻¹ Ȧ L⁻ᵀ = L⁻¹ L̇ + (L⁻¹ L̇)ᵀ. L⁻¹ L̇ is lower triangular, hence it is Φ of the left side, where Φ takes the lower
+// triangle and halves the diagonal: L̇ = L Φ(L⁻¹ Ȧ L⁻ᵀ).
+// Since only the lower triangle of A is read, Ȧ stands for its lower triangle mirrored. (JAX takes Ȧ as it is, and
+// symmetrizes A by (A + Aᵀ)/2 in the function that users call; `ops` does so too, and then both agree.)
+fn cholesky_jvp(l: &Array, a_dot: &Array) -> Array {
+    let a_dot = lower_triangle(a_dot, 0) + transposed(&lower_triangle(a_dot, -1));
+    // (L⁻¹ Ȧ)ᵀ = Ȧ L⁻ᵀ for the symmetric Ȧ.
+    let right = transposed(&triangular_solve(l, &a_dot, true, false, false));
+    let both = triangular_solve(l, &right, true, false, false);
+    let half_diagonal = &both * identity_like(both.aval()) * ops::scalar_like(0.5, &both);
+    product(l, &(lower_triangle(&both, 0) - half_diagonal))
+}

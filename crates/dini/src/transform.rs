@@ -1,0 +1,108 @@
+//! Transformations: the columns of the architecture.
+//!
+//! Each file holds one transformation: its engine on flat lists of arrays, and above it the thin typed shell that users
+//! call. [`derived`] applies the same interpreters to programs, for primitives that hold sub-programs.
+
+pub(crate) mod checkpoint;
+pub(crate) mod custom_jvp;
+pub(crate) mod custom_vjp;
+pub(crate) mod derived;
+pub(crate) mod grad;
+pub(crate) mod jacobian;
+pub(crate) mod jit;
+pub(crate) mod jvp;
+pub(crate) mod linearize;
+pub(crate) mod stop_gradient;
+pub(crate) mod transpose;
+pub(crate) mod vmap;
+
+use crate::{
+    array::Array,
+    error::{Error, ErrorKind, Loc, Result},
+    ops,
+    shape::Aval,
+    tree::{Outcome, Tree, TreeDef, flatten},
+};
+use dini_cpu::dtype::DType;
+use std::cell::RefCell;
+
+/// A function on flat lists of arrays: what the engine of every transformation works on.
+pub(crate) type FlatFn<'a> = &'a dyn Fn(&[Array]) -> Result<Vec<Array>>;
+
+/// A user's function as a flat one; the structure of its last result is kept.
+pub(crate) struct Flat<'a, F> {
+    f: &'a F,
+    in_def: &'a TreeDef,
+    out_def: RefCell<Option<TreeDef>>,
+}
+
+impl<'a, F> Flat<'a, F> {
+    pub fn new(f: &'a F, in_def: &'a TreeDef) -> Self {
+        Flat { f, in_def, out_def: RefCell::new(None) }
+    }
+
+    pub fn call<In: Tree, R: Outcome>(&self, leaves: &[Array]) -> Result<Vec<Array>>
+    where
+        F: Fn(In) -> R,
+    {
+        let x = In::unflatten_from(self.in_def, &mut leaves.iter().cloned())?;
+        let (leaves, def) = flatten(&(self.f)(x).into_result()?);
+        *self.out_def.borrow_mut() = Some(def);
+        Ok(leaves)
+    }
+
+    /// The structure of the result. The function must have run.
+    pub fn out_def(&self) -> TreeDef {
+        self.out_def.borrow().clone().expect("the function ran before its result's structure was asked for")
+    }
+}
+
+/// Every leaf, or the first poison.
+pub(crate) fn sound(leaves: Vec<Array>) -> Result<Vec<Array>> {
+    match leaves.iter().find_map(|x| x.as_poison()) {
+        Some(e) => Err(e.clone()),
+        None => Ok(leaves),
+    }
+}
+
+/// A tangent or cotangent leaf as the user sees it: zeros where it is symbolic, `float0` where there is none.
+pub(crate) fn concrete_tangent(t: Option<Array>, primal: &Aval) -> Array {
+    match t {
+        Some(t) => t,
+        None => ops::zeros_of(&primal.tangent()),
+    }
+}
+
+/// A tangent or cotangent leaf that the user gave: checked against its primal; `None` for `float0`.
+pub(crate) fn given_tangent(
+    name: &str,
+    at: Loc,
+    what: &str,
+    path: &str,
+    t: &Array,
+    primal: &Aval,
+) -> Result<Option<Array>> {
+    let aval = t.try_aval()?;
+    if *aval != primal.tangent() {
+        return Err(Error::new(
+            ErrorKind::Shape,
+            format!("{what}{path} is {aval}, expected {} (it goes with {primal})", primal.tangent()),
+        )
+        .op(name)
+        .at(at));
+    }
+    Ok((aval.dtype != DType::Float0).then(|| t.clone()))
+}
+
+/// The same structure, or an error that names where it differs.
+pub(crate) fn same_structure(name: &str, at: Loc, what: &str, got: &TreeDef, want: &TreeDef) -> Result<()> {
+    match want.first_difference(got) {
+        None => Ok(()),
+        Some(difference) => Err(Error::new(
+            ErrorKind::Structure,
+            format!("{what} has structure {got}, expected {want}; {difference}"),
+        )
+        .op(name)
+        .at(at)),
+    }
+}

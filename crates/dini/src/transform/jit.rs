@@ -1,0 +1,226 @@
+//! Compilation for users: trace once per structure and types of the argument, then run.
+//!
+//! A traced entry is a program and its captures; it is bound as one `call` under whatever is current, so that a compiled
+//! function differentiates, vectorizes and nests. An entry that captured a tracer is valid only while that tracer's
+//! transformation lives; concrete captures are fixed at the first trace.
+
+use super::{Flat, sound};
+use crate::{
+    array::{Array, Origin},
+    counters,
+    error::{Error, ErrorKind, Loc, Result},
+    eval,
+    ir::Program,
+    lower::{self, Compiled},
+    prim::call::Call,
+    shape::Aval,
+    trace::{self, Kind, Staged, bind_at, stage},
+    tree::{Outcome, Tree, TreeDef, flatten, unflatten},
+};
+use std::{
+    panic::Location,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+/// Options of [`jit_with`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Jit {}
+
+impl Jit {
+    /// The default options.
+    pub fn new() -> Jit {
+        Jit::default()
+    }
+}
+
+struct Entry {
+    in_def: TreeDef,
+    in_avals: Vec<Aval>,
+    out_def: TreeDef,
+    out_avals: Vec<Aval>,
+    staged: Staged,
+    compiled: OnceLock<Arc<Compiled>>,
+}
+
+impl Entry {
+    fn fits(&self, def: &TreeDef, leaves: &[Array]) -> bool {
+        self.in_avals.len() == leaves.len()
+            && self.in_avals.iter().zip(leaves).all(|(a, x)| x.try_aval().is_ok_and(|b| a == b))
+            && self.in_def == *def
+    }
+
+    /// Whether every captured tracer's transformation is still under way.
+    fn lives(&self) -> bool {
+        self.staged.captures.iter().all(|x| x.as_tracer().is_none_or(|t| trace::is_live(t.tag)))
+    }
+
+    fn run(&self, at: Loc, leaves: &[Array]) -> Result<Vec<Array>> {
+        let inputs = self.staged.operands(leaves);
+        let eager = matches!(trace::current().kind, Kind::Eval) && inputs.iter().all(Array::is_concrete);
+        if eager {
+            let compiled = match self.compiled.get() {
+                Some(c) => c,
+                None => {
+                    let made = lower::compile(&self.staged.program)?;
+                    self.compiled.get_or_init(|| made)
+                }
+            };
+            let origin = Origin { what: "jit", at };
+            eval::run(&self.staged.program, compiled, &self.out_avals, &inputs, origin)
+        } else {
+            let prim = Call { program: self.staged.program.clone() };
+            bind_at(&prim.into(), &inputs, trace::location_or(at))
+        }
+    }
+}
+
+fn trace_entry<In: Tree, R: Outcome>(
+    name: &'static str,
+    at: Loc,
+    f: &impl Fn(In) -> R,
+    in_def: &TreeDef,
+    in_avals: Vec<Aval>,
+) -> Result<Entry> {
+    counters::count_trace();
+    let flat = Flat::new(f, in_def);
+    let staged = stage(name, at, &in_avals, |xs| flat.call(xs))?;
+    let out_avals = staged.program.out_avals();
+    let out_def = flat.out_def();
+    Ok(Entry { in_def: in_def.clone(), in_avals, out_def, out_avals, staged, compiled: OnceLock::new() })
+}
+
+/// Compiles a function: traced at the first call for each structure, shapes, dtypes and static fields of its argument,
+/// then run as one program.
+///
+/// The function must be pure: its Rust code runs at tracing only. Concrete arrays that it captures are fixed at the first
+/// trace. `jit` composes with every other transformation, inside and outside.
+///
+/// ```
+/// use dini::prelude::*;
+/// let f = jit(|x: Array| (&x * 2.0).sin());
+/// assert_eq!(f(Array::from(0.0))?.item::<f64>()?, 0.0);
+/// let df = jit(vmap(grad(|x: Array| x.sin())));
+/// assert_eq!(df(Array::from(vec![0.0]))?.to_vec::<f64>()?, [1.0]);
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn jit<In: Tree, R: Outcome>(f: impl Fn(In) -> R) -> impl Fn(In) -> Result<R::Tree> {
+    jit_with(Jit::new(), f)
+}
+
+/// [`jit`] with options.
+#[track_caller]
+pub fn jit_with<In: Tree, R: Outcome>(_options: Jit, f: impl Fn(In) -> R) -> impl Fn(In) -> Result<R::Tree> {
+    let at = Location::caller();
+    let entries: Mutex<Vec<Arc<Entry>>> = Mutex::default();
+    move |x| {
+        let (leaves, in_def) = flatten(&x);
+        let found = {
+            let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+            entries.retain(|e| e.lives());
+            entries.iter().find(|e| e.fits(&in_def, &leaves)).cloned()
+        };
+        let entry = match found {
+            Some(entry) => entry,
+            None => {
+                let in_avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+                let entry = Arc::new(trace_entry("jit", at, &f, &in_def, in_avals)?);
+                entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
+                entry
+            }
+        };
+        let outs = entry.run(at, &leaves).and_then(sound).map_err(|e| e.inside("jit", at))?;
+        unflatten(&entry.out_def, outs)
+    }
+}
+
+/// A function compiled ahead of time for the structure and types of an example, see [`compile`].
+pub struct CompiledFn<In, Out> {
+    entry: Entry,
+    at: Loc,
+    types: std::marker::PhantomData<fn(In) -> Out>,
+}
+
+/// Traces and compiles a function now, for arguments like `example` (whose values are not used).
+///
+/// # Errors
+/// Whatever tracing finds; a capture that is itself traced.
+///
+/// ```
+/// use dini::prelude::*;
+/// let f = compile(|x: Array| x.sin() * 2.0, &Array::from(0.0))?;
+/// assert_eq!(f.call(Array::from(0.0))?.item::<f64>()?, 0.0);
+/// println!("{}", f.program());
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn compile<In: Tree, R: Outcome>(f: impl Fn(In) -> R, example: &In) -> Result<CompiledFn<In, R::Tree>> {
+    let at = Location::caller();
+    let (leaves, in_def) = flatten(example);
+    let in_avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+    let entry = trace_entry("compile", at, &f, &in_def, in_avals)?;
+    if !entry.staged.captures.iter().all(Array::is_concrete) {
+        return Err(Error::new(ErrorKind::Escape, "the function captures a traced value").op("compile").at(at));
+    }
+    let compiled = lower::compile(&entry.staged.program)?;
+    entry.compiled.get_or_init(|| compiled);
+    Ok(CompiledFn { entry, at, types: std::marker::PhantomData })
+}
+
+impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// An argument of another structure or type than the example.
+    pub fn call(&self, x: In) -> Result<Out> {
+        let (leaves, def) = flatten(&x);
+        super::same_structure("compile", self.at, "the argument", &def, &self.entry.in_def)?;
+        for ((x, want), path) in leaves.iter().zip(&self.entry.in_avals).zip(def.leaf_paths()) {
+            let got = x.try_aval()?;
+            if got != want {
+                return Err(Error::new(ErrorKind::Shape, format!("the argument{path} is {got}, compiled for {want}"))
+                    .op("compile")
+                    .at(self.at));
+            }
+        }
+        let outs = self.entry.run(self.at, &leaves).and_then(sound).map_err(|e| e.inside("compile", self.at))?;
+        unflatten(&self.entry.out_def, outs)
+    }
+
+    /// The traced program, its captures first.
+    pub fn program(&self) -> &Program {
+        &self.entry.staged.program
+    }
+}
+
+/// The program that tracing `f` with arguments like `x` gives; its inputs are captured arrays, then the argument's leaves.
+///
+/// ```
+/// use dini::prelude::*;
+/// let p = program_of(|x: Array| x.sin(), &Array::from(1.0))?;
+/// assert_eq!(p.counts()["sin"], 1);
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
+    let at = Location::caller();
+    let (leaves, in_def) = flatten(x);
+    let in_avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+    let flat = Flat::new(&f, &in_def);
+    Ok(stage("program_of", at, &in_avals, |xs| flat.call(xs))?.program)
+}
+
+/// What would run: the program of [`program_of`] after everything that only derivatives need is gone, and after all
+/// simplifications.
+///
+/// ```
+/// use dini::prelude::*;
+/// let p = compiled_program_of(|x: Array| (x.sin(), x.cos()).0, &Array::from(1.0))?;
+/// assert!(!p.counts().contains_key("cos"));
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn compiled_program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
+    lower::prepared(&program_of(f, x)?)
+}

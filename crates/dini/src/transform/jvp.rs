@@ -1,0 +1,87 @@
+//! Forward mode for users.
+
+use super::{Flat, FlatFn, concrete_tangent, given_tangent, same_structure, sound};
+use crate::{
+    array::Array,
+    error::{Loc, Result},
+    trace::{call_user, jvp_flat},
+    tree::{Outcome, Tree, flatten, unflatten},
+};
+use std::panic::Location;
+
+/// Results and tangents of a user's flat function.
+pub(crate) fn jvp_user(
+    name: &'static str,
+    at: Loc,
+    primals: &[Array],
+    tangents: &[Option<Array>],
+    f: FlatFn<'_>,
+) -> Result<(Vec<Array>, Vec<Option<Array>>)> {
+    for x in primals {
+        x.check()?;
+    }
+    jvp_flat(name, at, primals, tangents, |xs| call_user(name, at, || f(xs)))
+}
+
+/// The value of `f` at `x` and its derivative along `tangent`.
+///
+/// Tangents have the structure, shapes and dtypes of their primals; those of integer and boolean leaves are `float0`.
+///
+/// ```
+/// use dini::prelude::*;
+/// let (y, dy) = jvp(|x: Array| x.sin(), Array::from(0.0), Array::from(2.0))?;
+/// assert_eq!((y.item::<f64>()?, dy.item::<f64>()?), (0.0, 2.0));
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn jvp<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: In, tangent: In) -> Result<(R::Tree, R::Tree)> {
+    let at = Location::caller();
+    let (y, t, ()) = jvp_aux(at, |x| f(x).into_result().map(|y| (y, ())), x, tangent)?;
+    Ok((y, t))
+}
+
+/// [`jvp`] of a function that returns a pair; the second part is passed through without a tangent.
+///
+/// ```
+/// use dini::prelude::*;
+/// let (y, dy, aux) = jvp_with_aux(|x: Array| (x.sin(), &x * 3.0), Array::from(0.0), Array::from(2.0))?;
+/// assert_eq!(aux.item::<f64>()?, 0.0);
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn jvp_with_aux<In: Tree, R: Outcome<Tree = (Y, A)>, Y: Tree, A: Tree>(
+    f: impl Fn(In) -> R,
+    x: In,
+    tangent: In,
+) -> Result<(Y, Y, A)> {
+    jvp_aux(Location::caller(), |x| f(x).into_result(), x, tangent)
+}
+
+fn jvp_aux<In: Tree, Y: Tree, A: Tree>(
+    at: Loc,
+    f: impl Fn(In) -> Result<(Y, A)>,
+    x: In,
+    tangent: In,
+) -> Result<(Y, Y, A)> {
+    let (primals, def) = flatten(&x);
+    let (given, given_def) = flatten(&tangent);
+    same_structure("jvp", at, "the tangent", &given_def, &def)?;
+    let tangents = given
+        .iter()
+        .zip(&primals)
+        .zip(def.leaf_paths())
+        .map(|((t, x), path)| given_tangent("jvp", at, "the tangent", &path, t, x.try_aval()?))
+        .collect::<Result<Vec<_>>>()?;
+    let flat = Flat::new(&f, &def);
+    let (outs, tangents) = jvp_user("jvp", at, &primals, &tangents, &|xs| flat.call(xs))?;
+    let out_def = flat.out_def();
+    let [y_def, aux_def] = out_def.children() else { unreachable!("a pair has two parts") };
+    let outs = sound(outs)?;
+    let n = y_def.n_leaves();
+    let tangents = outs[..n].iter().zip(tangents).map(|(y, t)| concrete_tangent(t, y.aval())).collect();
+    Ok((
+        unflatten(y_def, outs[..n].to_vec())?,
+        unflatten(y_def, sound(tangents)?)?,
+        unflatten(aux_def, outs[n..].to_vec())?,
+    ))
+}
