@@ -380,7 +380,9 @@ impl Maker<'_> {
                 // The first carry counts.
                 let zero = Arc::new(Buffer::scalar(0i32));
                 carry.insert(0, self.push(Op::Const(zero), &[], DType::I32, &[]));
-                let limit = self.of(DType::I32, &[]);
+                let (limit, few) = (self.of(DType::I32, &[]), Arc::new(Buffer::scalar(5i32)));
+                let few = self.push(Op::Const(few), &[], DType::I32, &[]);
+                let limit = self.push(Op::Map(ScalarOp::Min), &[limit, few], DType::I32, &[]);
                 let (carry_types, captured) = (types(self, &carry), types(self, &captures));
                 let mut cond = Graph::new();
                 let limit_in = cond.input(TensorType::scalar(DType::I32));

@@ -205,7 +205,7 @@ mod tests {
     fn a_wide_range_is_scientific() {
         check([1e10, -1.5e-7], expect!["[ 1.0e+10 -1.5e-07]"]);
         check([1.0 / 3.0, 1e8, 0.0], expect!["[3.3333333e-01 1.0000000e+08 0.0000000e+00]"]);
-        check([1e-300, 1.0, f64::INFINITY], expect!["[1.e-300  1.e+00      inf]"]);
+        check([1e-300, 1.0, f64::INFINITY], expect!["[1.e-300  1.e+00     inf]"]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn square(a: &Aval) -> Result<(&[usize], usize)> {
     }
 }
 
-fn same_dtype(a: &Aval, b: &Aval) -> Result<()> {
+pub(super) fn same_dtype(a: &Aval, b: &Aval) -> Result<()> {
     if a.dtype == b.dtype {
         Ok(())
     } else {

@@ -7,8 +7,8 @@
 mod cumulative;
 mod extremum;
 mod logic;
-mod statistics;
 mod stable;
+mod statistics;
 
 use crate::{
     array::Array,

@@ -9,6 +9,8 @@ mod construct;
 mod index;
 mod join;
 mod layout;
+#[cfg(test)]
+mod tests;
 
 pub use construct::{full_like, ones_like, zeros_like};
 pub use index::{Indices, NewAxis, Pick};
@@ -19,8 +21,8 @@ use crate::{
     array::{Array, Origin, Scalar},
     error::{Error, ErrorKind, Result},
     prim::structural::{
-        broadcast::Broadcast, concatenate::Concatenate, pad::Pad, permute::Transpose, reshape::Reshape, reverse::Reverse,
-        slice::Slice,
+        broadcast::Broadcast, concatenate::Concatenate, pad::Pad, permute::Transpose, reshape::Reshape,
+        reverse::Reverse, slice::Slice,
     },
     shape::{Aval, Shape, normalize_axis},
     trace::{self, bind1, here},

@@ -12,10 +12,7 @@ use crate::{
     array::{Array, Scalar},
     error::{Error, ErrorKind, Result},
     ops,
-    prim::{
-        elementwise::select::Clamp,
-        structural::iota::Iota,
-    },
+    prim::{elementwise::select::Clamp, structural::iota::Iota},
     shape::{Aval, Shape},
     trace::{bind1, here},
 };
@@ -23,9 +20,7 @@ use dini_cpu::dtype::DType;
 
 /// The operands, if there are as many as the primitive takes.
 pub(crate) fn operands<const N: usize>(avals: &[Aval]) -> Result<&[Aval; N]> {
-    avals.try_into().map_err(|_| {
-        Error::new(ErrorKind::Structure, format!("takes {N} operands, got {}", avals.len()))
-    })
+    avals.try_into().map_err(|_| Error::new(ErrorKind::Structure, format!("takes {N} operands, got {}", avals.len())))
 }
 
 fn shape_error(message: String) -> Error {

@@ -107,3 +107,81 @@ macro_rules! reduction {
     };
 }
 pub(crate) use reduction;
+
+#[cfg(test)]
+mod tests {
+    use crate::{array::Array, transform::grad::grad};
+    use dini_cpu::dtype::DType;
+
+    #[track_caller]
+    fn check(x: Array, expected: &[f64]) {
+        assert_eq!(x.cast(DType::F64).to_vec::<f64>().unwrap(), expected);
+    }
+
+    fn none(dtype: DType) -> Array {
+        Array::zeros(&[0], dtype)
+    }
+
+    #[test]
+    fn reductions_of_nothing_are_neutral() {
+        check(none(DType::F64).sum(), &[0.0]);
+        check(none(DType::I32).prod(), &[1.0]);
+        check(none(DType::F64).amax(), &[f64::NEG_INFINITY]);
+        check(none(DType::F32).amin(), &[f64::INFINITY]);
+        check(none(DType::I32).amax(), &[f64::from(i32::MIN)]);
+        check(none(DType::U8).amin(), &[255.0]);
+        check(none(DType::Bool).all(), &[1.0]);
+        check(none(DType::Bool).any(), &[0.0]);
+        check(Array::zeros(&[2, 0], DType::F64).sum_axis(1), &[0.0, 0.0]);
+        check(Array::zeros(&[0, 2], DType::F64).sum_axis(1), &[]);
+        assert!(none(DType::F64).argmax().check().is_err());
+        check(Array::zeros(&[0, 2], DType::F64).argmax_axis(1), &[]);
+    }
+
+    #[test]
+    fn a_nan_wins() {
+        let x = Array::from([1.0, f64::NAN, 3.0, f64::NAN]);
+        assert!(x.amax().item::<f64>().unwrap().is_nan());
+        assert!(x.amin().item::<f64>().unwrap().is_nan());
+        check(x.argmax(), &[1.0]);
+        check(x.argmin(), &[1.0]);
+        check(x.cummax(0).is_finite(), &[1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_first_of_equals_is_found() {
+        check(Array::from([2, 5, 5, 2]).argmax(), &[1.0]);
+        check(Array::from([2, 5, 5, 2]).argmin(), &[0.0]);
+    }
+
+    #[test]
+    fn ties_share_the_derivative() {
+        let d = grad(|x: Array| x.amax())(Array::from([3.0, 1.0, 3.0, 3.0])).unwrap();
+        let third = 1.0 / 3.0;
+        check(d, &[third, 0.0, third, third]);
+    }
+
+    #[test]
+    fn products_differentiate_twice_at_zeros() {
+        // ∂²/∂xᵢ∂xⱼ of x₀x₁x₂x₃ is the product of the other two.
+        let x = [0.0, 2.0, 0.0, 5.0];
+        let second = |i: isize, j: isize, f: fn(&Array) -> Array| {
+            let first = move |x: Array| grad(move |x: Array| f(&x))(x).map(|d| d.index(i));
+            grad(first)(Array::from(x)).unwrap().index(j).item::<f64>().unwrap()
+        };
+        for f in [|x: &Array| x.prod(), |x: &Array| x.cumprod(0).index(-1), |x: &Array| x.cumprod_reverse(0).index(0)] {
+            assert_eq!(second(0, 2, f), 10.0);
+            assert_eq!(second(0, 1, f), 0.0);
+            assert_eq!(second(1, 1, f), 0.0);
+        }
+    }
+
+    #[test]
+    fn errors_name_axis_and_type() {
+        let message = |x: Array| x.check().unwrap_err().to_string();
+        assert!(message(Array::from([1.0]).sum_axis(1)).contains("axis 1 is out of range"));
+        assert!(message(Array::from([1.0]).sum_axes(&[0, -1])).contains("axis 0 is named twice"));
+        assert!(message(Array::from(1.0).cumsum(0)).contains("axis 0 is out of range"));
+        assert!(message(Array::zeros(&[2], DType::Float0).sum()).contains("expected a number"));
+    }
+}

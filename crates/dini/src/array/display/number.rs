@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Significant digits of an array's elements.
+/// Significant digits of an array's element.
 const DIGITS: i32 = 8;
 
 /// Texts of one width.
@@ -83,8 +83,9 @@ fn trimmed(text: &str) -> String {
     }
 }
 
-/// At most `fraction` digits behind the point, without trailing zeros.
-fn fixed<T: Float>(x: T, fraction: usize) -> String {
+/// At most [`DIGITS`] significant digits, without trailing zeros.
+fn fixed<T: Float>(x: T) -> String {
+    let fraction = (DIGITS - 1 - exponent(x.wide())).max(0) as usize;
     let shortest = x.to_string();
     let digits = shortest.split_once('.').map_or(0, |(_, f)| f.len());
     trimmed(&if digits <= fraction { shortest } else { format!("{x:.fraction$}") })
@@ -107,9 +108,7 @@ pub(super) fn align_floats<T: Float>(values: Vec<T>, precision: Option<usize>) -
         let fraction = DIGITS as usize - 1;
         return pad(level(values.iter().map(|&x| text(x, &|x| scientific(x, fraction))).collect(), "0"));
     }
-    let whole = if largest > 0.0 { exponent(largest) + 1 } else { 1 };
-    let fraction = (DIGITS - whole).max(0) as usize;
-    pad(level(values.iter().map(|&x| text(x, &|x| fixed(x, fraction))).collect(), " "))
+    pad(level(values.iter().map(|&x| text(x, &fixed)).collect(), " "))
 }
 
 /// Fills up fractions so that points stand in one column when texts are aligned on the right.

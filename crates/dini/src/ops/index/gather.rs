@@ -132,3 +132,45 @@ pub fn gather_with(x: &Array, indices: &Array, n_batch: usize, mode: OutOfBounds
         Ok(index::gather::gather(x, &indices, n_batch, mode))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{grad, vmap};
+
+    fn numbered(shape: &[usize]) -> Array {
+        let n: usize = shape.iter().product();
+        Array::new((0..n).map(|i| i as f64).collect::<Vec<_>>(), shape)
+    }
+
+    #[test]
+    fn taken_places_replace_the_axis() {
+        let y = numbered(&[2, 3, 2]).take(&Array::from([[2], [-3]]), 1);
+        assert_eq!(y.shape(), [2, 2, 1, 2]);
+        assert_eq!(y.to_vec::<f64>().unwrap(), [4.0, 5.0, 0.0, 1.0, 10.0, 11.0, 6.0, 7.0]);
+    }
+
+    #[test]
+    fn outside_reads_fill_and_have_no_derivative() {
+        let x = numbered(&[3]);
+        let i = Array::from(vec![1, 3, -4, 1]);
+        let y = x.take(&i, 0).to_vec::<f64>().unwrap();
+        assert_eq!((y[0], y[1].is_nan(), y[2].is_nan(), y[3]), (1.0, true, true, 1.0));
+        assert_eq!(Array::from(vec![1, 2]).take(&Array::from(5), 0).item::<i32>().unwrap(), i32::MIN);
+        let slopes = |mode: OutOfBounds| {
+            grad(|x: Array| x.take_with(&i, 0, mode).sum())(x.clone()).unwrap().to_vec::<f64>().unwrap()
+        };
+        assert_eq!(slopes(OutOfBounds::Fill), [0.0, 2.0, 0.0]);
+        assert_eq!(slopes(OutOfBounds::Clip), [1.0, 2.0, 1.0]);
+    }
+
+    #[test]
+    fn a_start_per_lane_does_not_repeat_the_array() {
+        let x = numbered(&[4, 2]);
+        let rows = vmap(|i: Array| x.dynamic_index(&i, 0))(Array::from(vec![3, 0, -2])).unwrap();
+        assert_eq!(rows.to_vec::<f64>().unwrap(), [6.0, 7.0, 0.0, 1.0, 4.0, 5.0]);
+        let lanes = |i: Array| vmap(|i: Array| x.dynamic_index(&i, 0))(i);
+        let counts = crate::program_of(lanes, &Array::from(vec![3, 0])).unwrap().counts();
+        assert_eq!((counts.get("gather"), counts.get("dynamic_slice")), (Some(&1), None));
+    }
+}

@@ -4,7 +4,7 @@ use super::{require_integer, shape_error, wrap, wrap_places};
 use crate::{
     array::Array,
     error::Result,
-    ops::{attempt, reshape},
+    ops::{attempt, linalg::same_dtype, reshape},
     prim::index::{self, scatter::ScatterKind},
     shape::broadcast_shapes,
 };
@@ -98,6 +98,7 @@ fn scatter_rows(x: &Array, indices: &Array, updates: &Array, kind: ScatterKind) 
     let Some((&extent, rest)) = aval.shape.split_first() else {
         return Err(shape_error(format!("got {aval}, which has no axis to index")));
     };
+    same_dtype(aval, u)?;
     let expected = [&i.shape[..], rest].concat();
     if broadcast_shapes(&u.shape, &expected).ok().is_none_or(|shape| shape[..] != expected[..]) {
         return Err(shape_error(format!(

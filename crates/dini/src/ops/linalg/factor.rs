@@ -5,7 +5,10 @@ use crate::{
     array::Array,
     ops::{self, attempt, reshape},
     prim::{
-        index::{gather::gather, scatter::{ScatterKind, scatter}},
+        index::{
+            gather::gather,
+            scatter::{ScatterKind, scatter},
+        },
         linalg::{
             cholesky::cholesky as factor_cholesky, lu::Lu, transposed,
             triangular_solve::triangular_solve as solve_triangular,

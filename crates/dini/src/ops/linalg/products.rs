@@ -74,15 +74,15 @@ fn matmul(x: &Array, y: &Array) -> Result<Array> {
     let (a_lead, b_lead) = (&a.shape[..a.ndim() - a_matrix], &b.shape[..b.ndim() - b_matrix]);
     let (k, k_of_b) = (a.shape[a.ndim() - 1], b.shape[b.ndim() - b_matrix]);
     if k != k_of_b {
-        return Err(shape_error(format!("{a} and {b} do not fit: {k} columns on the left, {k_of_b} rows on the right")));
+        return Err(shape_error(format!(
+            "{a} and {b} do not fit: {k} columns on the left, {k_of_b} rows on the right"
+        )));
     }
     let batch = broadcast_shapes(a_lead, b_lead)?;
     // For each batch axis of the result: whether a and b have it, with an extent that is not to be repeated.
-    let own = |lead: &[usize], i: usize| {
-        (i + lead.len()).checked_sub(batch.len()).is_some_and(|own| lead[own] == batch[i])
-    };
-    let (in_a, in_b): (Vec<bool>, Vec<bool>) =
-        (0..batch.len()).map(|i| (own(a_lead, i), own(b_lead, i))).unzip();
+    let own =
+        |lead: &[usize], i: usize| (i + lead.len()).checked_sub(batch.len()).is_some_and(|own| lead[own] == batch[i]);
+    let (in_a, in_b): (Vec<bool>, Vec<bool>) = (0..batch.len()).map(|i| (own(a_lead, i), own(b_lead, i))).unzip();
     let kept = |is_in: &[bool]| (0..batch.len()).filter(|&i| is_in[i]).collect::<Vec<usize>>();
     let (a_axes, b_axes) = (kept(&in_a), kept(&in_b));
     let squeezed = |x: &Array, axes: &[usize], n_matrix: usize| {
@@ -148,4 +148,65 @@ pub fn outer(a: &Array, b: &Array) -> Array {
         let (m, n) = (a.try_aval()?.size(), b.try_aval()?.size());
         Ok(dot(&reshape(a, &[m]), &reshape(b, &[n]), DotAxes::default()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Vmap, vmap_with};
+
+    /// The product of each pair of matrices, one by one, of operands that are broadcast first.
+    #[track_caller]
+    fn check(a: &[usize], b: &[usize], expected: &[usize]) {
+        let numbered = |shape: &[usize]| {
+            let n: usize = shape.iter().product();
+            Array::new((0..n).map(|i| (i % 7) as f64 - 2.0).collect::<Vec<_>>(), shape)
+        };
+        let (x, y) = (numbered(a), numbered(b));
+        let product = x.matmul(&y);
+        assert_eq!(product.shape(), expected);
+        let x = if a.len() == 1 { reshape(&x, &[1, a[0]]) } else { x };
+        let y = if b.len() == 1 { reshape(&y, &[b[0], 1]) } else { y };
+        let (m, k, n) = (x.shape()[x.ndim() - 2], x.shape()[x.ndim() - 1], y.shape()[y.ndim() - 1]);
+        let batch = broadcast_shapes(&x.shape()[..x.ndim() - 2], &y.shape()[..y.ndim() - 2]).unwrap();
+        let x = x.broadcast_to(&[&batch[..], &[m, k]].concat()).to_vec::<f64>().unwrap();
+        let y = y.broadcast_to(&[&batch[..], &[k, n]].concat()).to_vec::<f64>().unwrap();
+        let sum = |at: usize, i: usize, j: usize| -> f64 {
+            (0..k).map(|l| x[(at * m + i) * k + l] * y[(at * k + l) * n + j]).sum()
+        };
+        let n_matrices: usize = batch.iter().product();
+        let products: Vec<f64> = (0..n_matrices)
+            .flat_map(|at| (0..m * n).map(move |i| (at, i / n, i % n)))
+            .map(|(at, i, j)| sum(at, i, j))
+            .collect();
+        assert_eq!(product.to_vec::<f64>().unwrap(), products);
+    }
+
+    #[test]
+    fn matmul_broadcasts_as_numpy_does() {
+        check(&[3], &[3], &[]);
+        check(&[2, 3], &[3], &[2]);
+        check(&[3], &[3, 2], &[2]);
+        check(&[2, 3], &[3, 4], &[2, 4]);
+        check(&[5, 2, 3], &[3, 4], &[5, 2, 4]);
+        check(&[2, 3], &[5, 3, 4], &[5, 2, 4]);
+        check(&[5, 2, 3], &[5, 3, 4], &[5, 2, 4]);
+        check(&[1, 2, 3], &[5, 3, 4], &[5, 2, 4]);
+        check(&[6, 1, 2, 3], &[5, 3, 4], &[6, 5, 2, 4]);
+        check(&[1, 5, 2, 3], &[6, 1, 3, 4], &[6, 5, 2, 4]);
+        check(&[3], &[5, 3, 4], &[5, 4]);
+        check(&[5, 2, 3], &[3], &[5, 2]);
+        check(&[2, 0], &[0, 3], &[2, 3]);
+        check(&[0, 2, 3], &[3, 1], &[0, 2, 1]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let a = Array::new(vec![0.0; 6], &[2, 3]);
+        let error = a.matmul(&a).check().unwrap_err().to_string();
+        assert!(error.contains("f64[2,3] and f64[2,3] do not fit: 3 columns on the left, 2 rows"), "{error}");
+        let product =
+            vmap_with(Vmap::new().in_axes((0, None)), |(x, y): (Array, Array)| x.dot(&y))((a, Array::from(2.0)));
+        assert_eq!(product.unwrap().shape(), [2, 3]);
+    }
 }

@@ -48,7 +48,11 @@ impl Sides {
             let forth: Vec<usize> = [lead.len()].into_iter().chain(0..lead.len()).chain([lead.len() + 1]).collect();
             let folded = ops::permute(b, &forth);
             let columns = reshape(&folded, &[n, lead.iter().product::<usize>() * k]);
-            return Ok(Sides { batch: Vec::new(), columns, restore: Restore::Folded(folded.check()?.shape().to_vec()) });
+            return Ok(Sides {
+                batch: Vec::new(),
+                columns,
+                restore: Restore::Folded(folded.check()?.shape().to_vec()),
+            });
         }
         let common = broadcast_shapes(batch, lead)?.to_vec();
         let columns = spread(b, &common, 2);

@@ -35,7 +35,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn ones(shape: &[usize], dtype: DType) -> Array {
-        attempt("ones", || Ok(ops::broadcast_in_dim(&scalar_of(1.0, dtype), shape, &[])))
+        attempt("ones", || Ok(ops::broadcast_in_dim(scalar_of(1.0, dtype).check()?, shape, &[])))
     }
 
     /// An array filled with one value; an error if the element type cannot represent it.
@@ -49,7 +49,7 @@ impl Array {
     #[track_caller]
     pub fn full(shape: &[usize], value: impl Into<Scalar>, dtype: DType) -> Array {
         let value = value.into();
-        attempt("full", || Ok(ops::broadcast_in_dim(&value.array(dtype, here()), shape, &[])))
+        attempt("full", || Ok(ops::broadcast_in_dim(value.array(dtype, here()).check()?, shape, &[])))
     }
 
     /// 0, 1, …, n − 1; an error if an integer type cannot count that far.
@@ -152,6 +152,6 @@ pub fn full_like(x: &Array, value: impl Into<Scalar>) -> Array {
     let value = value.into();
     attempt("full_like", || {
         let aval = x.try_aval()?;
-        Ok(ops::broadcast_in_dim(&value.array(aval.dtype, here()), &aval.shape, &[]))
+        Ok(ops::broadcast_in_dim(value.array(aval.dtype, here()).check()?, &aval.shape, &[]))
     })
 }

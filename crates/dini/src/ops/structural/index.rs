@@ -208,7 +208,10 @@ impl Place {
     fn of(picks: &[Pick], x: &Aval) -> Result<Place> {
         let named = picks.iter().filter(|&&pick| pick != Pick::NewAxis).count();
         if named > x.ndim() {
-            return Err(Error::new(ErrorKind::Index, format!("{named} indices for {x}, expected {} at most", x.ndim())));
+            return Err(Error::new(
+                ErrorKind::Index,
+                format!("{named} indices for {x}, expected {} at most", x.ndim()),
+            ));
         }
         let mut place = Place { start: Vec::new(), limit: Vec::new(), stride: Vec::new(), shape: Shape::new() };
         let whole = std::iter::repeat_n(&Pick::Range { start: None, stop: None, step: 1 }, x.ndim() - named);
@@ -242,9 +245,9 @@ impl Place {
 
 fn element(i: isize, axis: usize, n: usize) -> Result<usize> {
     let from_start = if i < 0 { n.checked_sub(i.unsigned_abs()) } else { Some(i.unsigned_abs()) };
-    from_start.filter(|&i| i < n).ok_or_else(|| {
-        Error::new(ErrorKind::Index, format!("index {i} is out of range for axis {axis} of extent {n}"))
-    })
+    from_start
+        .filter(|&i| i < n)
+        .ok_or_else(|| Error::new(ErrorKind::Index, format!("index {i} is out of range for axis {axis} of extent {n}")))
 }
 
 fn bounds(start: Option<isize>, stop: Option<isize>, axis: usize, n: usize) -> Result<(usize, usize)> {

@@ -65,12 +65,7 @@ fn dynamic_slice_transpose(p: &DynamicSlice, ct: &[Option<Array>], xs: &[Operand
 
 // Lanes of x alone are one more axis that the box takes whole, from 0. Lanes of the starts alone are boxes of one x: a
 // gather of every element, so that x is not repeated. Lanes of both are one more batch axis.
-fn dynamic_slice_batch(
-    p: &DynamicSlice,
-    size: usize,
-    values: &[Array],
-    axes: &[Option<usize>],
-) -> Result<Lanes> {
+fn dynamic_slice_batch(p: &DynamicSlice, size: usize, values: &[Array], axes: &[Option<usize>]) -> Result<Lanes> {
     let (x, starts) = (&values[0], &values[1]);
     match (axes[0], axes[1]) {
         (None, None) => Ok((bind(p.clone(), values)?, vec![None])),

@@ -1,6 +1,9 @@
 //! `gather`: elements, or whole sub-arrays, at a list of places.
 
-use super::{check_places, clip, count_axes, operands, scatter::{ScatterKind, scatter}};
+use super::{
+    check_places, clip, count_axes, operands,
+    scatter::{ScatterKind, scatter},
+};
 use crate::{
     array::Array,
     error::Result,
@@ -30,9 +33,7 @@ impl Primitive for Gather {
         lower: Lower::Loops(|p, cx, args, _, outs| {
             Ok(vec![cx.push1(Op::Gather { n_batch: p.n_batch, mode: p.mode }, args, &outs[0])])
         }),
-        jvp: Jvp::By(|p, x, _, t| {
-            Ok(vec![t[0].as_ref().map(|t| gather(t, &x[1], p.n_batch, tangent_mode(p.mode)))])
-        }),
+        jvp: Jvp::By(|p, x, _, t| Ok(vec![t[0].as_ref().map(|t| gather(t, &x[1], p.n_batch, tangent_mode(p.mode)))])),
         transpose: Transpose::By(gather_transpose),
         batch: Batch::By(gather_batch),
         form: Form::First,

@@ -3,9 +3,7 @@
 //! Updates land in row-major order of the places, so a result is a function of its operands also where places repeat:
 //! of several `set`s the last wins.
 
-use super::{
-    check_places, check_same_dtype, count_axes, gather::gather, index_dtype, iota, operands,
-};
+use super::{check_places, check_same_dtype, count_axes, gather::gather, index_dtype, iota, operands};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},
@@ -265,4 +263,73 @@ fn scatter_batch(p: &Scatter, size: usize, values: &[Array], axes: &[Option<usiz
     };
     let operands = [aligned(0, x_rest + behind), values[1].clone(), aligned(2, updates_rest + behind)];
     Ok((bind(p.clone(), &operands)?, vec![Some(x_rest + behind)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Result, jvp};
+
+    fn vector(x: &[f64]) -> Array {
+        Array::new(x.to_vec(), &[x.len()])
+    }
+
+    /// Updates 0, 1, 2 hit element 0; 3 and 4 hit element 1; 5 is outside.
+    fn multiplied((x, u): (Array, Array)) -> Array {
+        scatter(&x, &Array::new(vec![0, 0, 0, 1, 1, 9], &[6, 1]), &u, 0, ScatterKind::Mul)
+    }
+
+    /// The mixed second derivative of a product along two directions, from all pairs of its factors.
+    fn second(factors: &[f64], s: &[f64], t: &[f64]) -> f64 {
+        let n = factors.len();
+        let pairs = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).filter(|(i, j)| i != j);
+        let others = |i: usize, j: usize| (0..n).filter(|&k| k != i && k != j).map(|k| factors[k]).product::<f64>();
+        pairs.map(|(i, j)| s[i] * t[j] * others(i, j)).sum()
+    }
+
+    #[track_caller]
+    fn check_products(updates: [f64; 6]) {
+        let (x, s, t) =
+            ([1.5, -2.0], [0.3, 0.5, -0.7, 1.1, 0.2, 0.4, 9.0, 8.0], [1.0, -0.2, 0.6, 0.1, 2.0, 0.9, 7.0, 6.0]);
+        let split = |v: &[f64]| (vector(&v[..2]), vector(&v[2..]));
+        let point = split(&[&x[..], &updates].concat());
+        let groups = |v: &[f64]| [vec![v[0], v[2], v[3], v[4]], vec![v[1], v[5], v[6]]];
+        let all = [&x[..], &updates].concat();
+        let along = |p: (Array, Array)| -> Result<Array> { Ok(jvp(multiplied, p, split(&s))?.1) };
+        let (first, mixed) = jvp(along, point, split(&t)).unwrap();
+        let (first, mixed) = (first.to_vec::<f64>().unwrap(), mixed.to_vec::<f64>().unwrap());
+        for (k, (factors, (s, t))) in groups(&all).iter().zip(groups(&s).iter().zip(&groups(&t))).enumerate() {
+            let others = |i: usize| (0..factors.len()).filter(|&j| j != i).map(|j| factors[j]).product::<f64>();
+            let expected: f64 = (0..factors.len()).map(|i| s[i] * others(i)).sum();
+            assert!((first[k] - expected).abs() < 1e-12, "first derivative {first:?}, element {k}: {expected}");
+            let expected = second(factors, s, t);
+            assert!((mixed[k] - expected).abs() < 1e-12, "second derivative {mixed:?}, element {k}: {expected}");
+        }
+    }
+
+    #[test]
+    fn products_of_repeated_factors_are_differentiated_twice_whatever_is_zero() {
+        check_products([2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        check_products([0.0, 3.0, 4.0, 0.0, 0.0, 0.0]);
+        check_products([0.0, 3.0, 0.0, 5.0, 0.0, 7.0]);
+        check_products([0.0, 0.0, 0.0, 5.0, 6.0, 7.0]);
+    }
+
+    #[test]
+    fn the_last_update_of_an_element_wins_in_derivatives_too() {
+        let f = |(x, u): (Array, Array)| {
+            let y = scatter(&x, &Array::new(vec![1, 0, 1, 7], &[4, 1]), &u, 0, ScatterKind::Set);
+            (y * vector(&[2.0, 3.0, 5.0])).sum()
+        };
+        let (x, u) = crate::grad(f)((vector(&[0.0; 3]), vector(&[0.0; 4]))).unwrap();
+        assert_eq!(x.to_vec::<f64>().unwrap(), [0.0, 0.0, 5.0]);
+        assert_eq!(u.to_vec::<f64>().unwrap(), [0.0, 2.0, 3.0, 0.0]);
+    }
+
+    #[test]
+    fn ties_of_extremes_share_equally() {
+        let f = |(x, u): (Array, Array)| scatter(&x, &Array::new(vec![0, 0], &[2, 1]), &u, 0, ScatterKind::Max).sum();
+        let (x, u) = crate::grad(f)((vector(&[1.0]), vector(&[1.0, 0.0]))).unwrap();
+        assert_eq!((x.to_vec::<f64>().unwrap(), u.to_vec::<f64>().unwrap()), (vec![0.5], vec![0.5, 0.0]));
+    }
 }

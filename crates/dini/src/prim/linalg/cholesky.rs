@@ -9,10 +9,10 @@ use crate::{
 };
 use dini_cpu::{
     dtype::DType,
+    dtype::Element,
     graph::{CallError, TensorMut, TensorRef},
     linalg,
     linalg::Real,
-    dtype::Element,
 };
 use std::sync::Arc;
 
@@ -76,4 +76,60 @@ fn cholesky_jvp(l: &Array, a_dot: &Array) -> Array {
     let both = triangular_solve(l, &right, true, false, false);
     let half_diagonal = &both * identity_like(both.aval()) * ops::scalar_like(0.5, &both);
     product(l, &(lower_triangle(&both, 0) - half_diagonal))
+}
+
+// The samples above are 1 × 1: random matrices of higher order are not positive definite. The laws for those are here.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Result, jvp, vmap};
+
+    /// Two positive-definite 3 × 3 matrices whose upper triangles are not those of a symmetric one, and a direction.
+    fn point() -> (Array, Array) {
+        let numbers = |scale: f64| (0..18).map(|i| (f64::from(i) * scale).sin()).collect::<Vec<_>>();
+        let m = Array::new(numbers(1.3), &[2, 3, 3]);
+        let upper = crate::prim::linalg::upper_triangle(&m, 1);
+        let a = product(&m, &transposed(&m)) + identity_like(m.aval()) + upper;
+        (a, Array::new(numbers(2.1), &[2, 3, 3]))
+    }
+
+    fn elements(x: &Array) -> Vec<f64> {
+        x.to_vec::<f64>().unwrap()
+    }
+
+    #[track_caller]
+    fn assert_close(x: &Array, y: &Array, tolerance: f64) {
+        for (x, y) in elements(x).iter().zip(elements(y)) {
+            assert!((x - y).abs() <= tolerance * (1.0 + y.abs()), "{x} and {y}");
+        }
+    }
+
+    #[track_caller]
+    fn check_derivative(f: impl Fn(Array) -> Result<Array>, a: &Array, a_dot: &Array, step: f64, tolerance: f64) {
+        let (_, tangent) = jvp(&f, a.clone(), a_dot.clone()).unwrap();
+        let difference = f(a + a_dot * step).unwrap() - f(a - a_dot * step).unwrap();
+        assert_close(&tangent, &(difference * (0.5 / step)), tolerance);
+    }
+
+    #[test]
+    fn the_lower_triangle_alone_is_factored_and_differentiated() {
+        let (a, a_dot) = point();
+        let l = cholesky(&a);
+        assert_close(&lower_triangle(&product(&l, &transposed(&l)), 0), &lower_triangle(&a, 0), 1e-12);
+        let factor = |a: Array| Ok(cholesky(&a));
+        check_derivative(factor, &a, &a_dot, 1e-6, 1e-8);
+        let first = |a: Array| -> Result<Array> { Ok(jvp(factor, a, a_dot.clone())?.1) };
+        check_derivative(first, &a, &a_dot, 1e-5, 1e-6);
+    }
+
+    #[test]
+    fn lanes_are_a_batch() {
+        let (a, _) = point();
+        assert_close(&vmap(|a: Array| cholesky(&a))(a.clone()).unwrap(), &cholesky(&a), 0.0);
+    }
+
+    #[test]
+    fn no_positive_definite_matrix_no_factor() {
+        assert!(elements(&cholesky(&Array::from([[1.0, 0.0], [2.0, 1.0]]))).iter().all(|x| x.is_nan()));
+    }
 }

@@ -80,10 +80,7 @@ fn infer(axes: &DotAxes, avals: &[Aval]) -> Result<Vec<Aval>> {
     if !(a.dtype.is_integer() || a.dtype.is_float() || a.dtype == DType::Bool) {
         return Err(Error::new(ErrorKind::DType, format!("got {}, expected a number or bool", a.dtype)));
     }
-    let pairs = [
-        ("batch", &axes.lhs_batch, &axes.rhs_batch),
-        ("contracted", &axes.lhs_contract, &axes.rhs_contract),
-    ];
+    let pairs = [("batch", &axes.lhs_batch, &axes.rhs_batch), ("contracted", &axes.lhs_contract, &axes.rhs_contract)];
     for (what, of_a, of_b) in pairs {
         if of_a.len() != of_b.len() {
             return Err(Error::new(ErrorKind::Shape, format!("{what} axes {of_a:?} and {of_b:?} do not pair up")));
@@ -147,8 +144,7 @@ fn dot_transpose(p: &Dot, ct: &[Option<Array>], xs: &[Operand]) -> Result<Vec<Op
     if xs[0].is_linear() {
         let b = xs[1].known()?;
         let Some(ct) = &ct[0] else { return Ok(vec![None, None]) };
-        let labels =
-            [&axes.lhs_batch[..], &a_free, &contracted_as(&axes.lhs_contract, &axes.rhs_contract)].concat();
+        let labels = [&axes.lhs_batch[..], &a_free, &contracted_as(&axes.lhs_contract, &axes.rhs_contract)].concat();
         let product = dot(
             ct,
             b,
@@ -163,8 +159,7 @@ fn dot_transpose(p: &Dot, ct: &[Option<Array>], xs: &[Operand]) -> Result<Vec<Op
     } else {
         let a = xs[0].known()?;
         let Some(ct) = &ct[0] else { return Ok(vec![None, None]) };
-        let labels =
-            [&axes.rhs_batch[..], &contracted_as(&axes.rhs_contract, &axes.lhs_contract), &b_free].concat();
+        let labels = [&axes.rhs_batch[..], &contracted_as(&axes.rhs_contract, &axes.lhs_contract), &b_free].concat();
         let product = dot(
             a,
             ct,
@@ -209,4 +204,20 @@ fn dot_batch(p: &Dot, _: usize, values: &[Array], lanes: &[Option<usize>]) -> Re
         (None, Some(b_lane)) => Some(n_batch + a_free.len() + position(&b_free, b_lane)),
     };
     Ok((bind(Dot { axes }, values)?, vec![out]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Vmap, program_of, vmap_with};
+
+    #[test]
+    fn lanes_of_one_operand_repeat_nothing() {
+        let matmul = DotAxes { lhs_contract: vec![1], rhs_contract: vec![0], ..DotAxes::default() };
+        let mapped =
+            vmap_with(Vmap::new().in_axes((Some(1), None)), |(a, b): (Array, Array)| dot(&a, &b, matmul.clone()));
+        let (a, b) = (Array::new(vec![1.0; 24], &[2, 4, 3]), Array::new(vec![1.0; 6], &[3, 2]));
+        let counts = program_of(mapped, &(a, b)).unwrap().counts();
+        assert_eq!((counts.get("dot"), counts.get("broadcast")), (Some(&1), None));
+    }
 }

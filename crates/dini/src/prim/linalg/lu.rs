@@ -1,6 +1,9 @@
 //! `lu`: triangular factors of general matrices, with partial pivoting.
 
-use super::{identity_like, lower_triangle, matrix_shape, product, transposed, triangular_solve::triangular_solve, upper_triangle};
+use super::{
+    identity_like, lower_triangle, matrix_shape, product, transposed, triangular_solve::triangular_solve,
+    upper_triangle,
+};
 use crate::{
     array::Array,
     ops,

@@ -6,9 +6,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ops,
     prim::{
-        Batch, Form, Jvp, Lanes, Lower, Operand, Primitive, Rules, Transpose,
-        index::operands,
-        move_axis, to_front,
+        Batch, Form, Jvp, Lanes, Lower, Operand, Primitive, Rules, Transpose, index::operands, move_axis, to_front,
     },
     shape::Aval,
     trace::{bind, bind1},
@@ -54,11 +52,8 @@ impl Primitive for TriangularSolve {
         batch: Batch::By(triangular_solve_batch),
         form: Form::First,
         samples: || {
-            let p = |lower: bool, transpose: bool, unit_diagonal: bool| TriangularSolve {
-                lower,
-                transpose,
-                unit_diagonal,
-            };
+            let p =
+                |lower: bool, transpose: bool, unit_diagonal: bool| TriangularSolve { lower, transpose, unit_diagonal };
             vec![
                 (p(true, false, false), "f64[3,3]@0.5..2 f64[3,2]"),
                 (p(false, false, false), "f64[3,3]@0.5..2 f64[3,1]"),
@@ -126,23 +121,14 @@ impl TriangularSolve {
 }
 
 // X = A⁻¹ B is linear in B, with B̄ = A⁻ᵀ X̄.
-fn triangular_solve_transpose(
-    p: &TriangularSolve,
-    ct: &[Option<Array>],
-    xs: &[Operand],
-) -> Result<Vec<Option<Array>>> {
+fn triangular_solve_transpose(p: &TriangularSolve, ct: &[Option<Array>], xs: &[Operand]) -> Result<Vec<Option<Array>>> {
     let a = xs[0].known()?;
     let p = TriangularSolve { transpose: !p.transpose, ..*p };
     Ok(vec![None, ct[0].as_ref().map(|ct| bind1(p, &[a.clone(), ct.clone()]))])
 }
 
 // Lanes of B alone are more columns, so one solve of many right-hand sides; otherwise they are one more batch axis.
-fn triangular_solve_batch(
-    p: &TriangularSolve,
-    size: usize,
-    values: &[Array],
-    axes: &[Option<usize>],
-) -> Result<Lanes> {
+fn triangular_solve_batch(p: &TriangularSolve, size: usize, values: &[Array], axes: &[Option<usize>]) -> Result<Lanes> {
     let (a, b) = (&values[0], &values[1]);
     match (axes[0], axes[1]) {
         (None, None) => Ok((bind(*p, values)?, vec![None])),
@@ -155,5 +141,30 @@ fn triangular_solve_batch(
             Ok((vec![ops::reshape(x.check()?, b.shape())], vec![Some(last)]))
         }
         (Some(_), _) => Ok((bind(*p, &[to_front(a, axes[0], size), to_front(b, axes[1], size)])?, vec![Some(0)])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Counters, jvp, vmap};
+
+    #[test]
+    fn many_right_hand_sides_are_one_solve() {
+        let a = Array::from([[2.0, 0.0], [1.0, 4.0]]);
+        let sides = Array::new(vec![2.0, 9.0, 4.0, 18.0, 6.0, 27.0], &[3, 2, 1]);
+        let counters = Counters::start();
+        let x = vmap(|b: Array| triangular_solve(&a, &b, true, false, false))(sides).unwrap();
+        assert_eq!(counters.calls_of("triangular_solve"), 1);
+        assert_eq!(x.to_vec::<f64>().unwrap(), [1.0, 2.0, 2.0, 4.0, 3.0, 6.0]);
+    }
+
+    #[test]
+    fn a_tangent_is_one_more_solve() {
+        let (a, b) = (Array::from([[2.0, 7.0], [1.0, 4.0]]), Array::from([[2.0], [9.0]]));
+        let counters = Counters::start();
+        let f = |(a, b): (Array, Array)| triangular_solve(&a, &b, true, false, false);
+        jvp(f, (a.clone(), b.clone()), (a, b)).unwrap();
+        assert_eq!(counters.calls_of("triangular_solve"), 2);
     }
 }

@@ -172,11 +172,7 @@ fn interleave(even: &Array, odd: &Array, axis: usize) -> Array {
     let mut shape = odd.aval().shape.clone();
     shape[axis] = 2 * n_odd;
     let woven = ops::reshape(&ops::join(&columns, axis + 1), &shape);
-    if n_even == n_odd {
-        woven
-    } else {
-        ops::join(&[woven, ops::slice_axis(even, n_odd, n_even, 1, axis)], axis)
-    }
+    if n_even == n_odd { woven } else { ops::join(&[woven, ops::slice_axis(even, n_odd, n_even, 1, axis)], axis) }
 }
 
 /// The derivative of a running combination; backwards, the same on reversed arrays.

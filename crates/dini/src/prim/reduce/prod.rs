@@ -46,7 +46,8 @@ fn prod_jvp(p: &ReduceProd, x: &Array, y: &Array, t: Option<&Array>) -> Result<O
     while n > 1 {
         let half = n / 2;
         let part = |z: &Array, from: usize, to: usize| ops::slice_axis(z, from, to, 1, 0);
-        let (s1, s2, t1, t2) = (part(&s, 0, half), part(&s, half, 2 * half), part(&t, 0, half), part(&t, half, 2 * half));
+        let (s1, s2, t1, t2) =
+            (part(&s, 0, half), part(&s, half, 2 * half), part(&t, 0, half), part(&t, half, 2 * half));
         let mut products = vec![&s1 * &s2];
         let mut tangents = vec![&t1 * &s2 + &s1 * &t2];
         if n % 2 == 1 {

@@ -54,10 +54,8 @@ impl Primitive for Broadcast {
         }),
         form: Form::First,
         samples: || {
-            let to = |shape: &[usize], dims: &[usize]| Broadcast {
-                shape: Shape::from_slice(shape),
-                dims: dims.to_vec(),
-            };
+            let to =
+                |shape: &[usize], dims: &[usize]| Broadcast { shape: Shape::from_slice(shape), dims: dims.to_vec() };
             vec![
                 (to(&[2, 3], &[1]), "f64[3]"),
                 (to(&[3, 2], &[0]), "f64[3]"),

@@ -150,7 +150,10 @@ fn batch(p: &Pad, size: usize, values: &[Array], axes: &[Option<usize>]) -> Resu
 
 fn infer(p: &Pad, avals: &[Aval]) -> Result<Vec<Aval>> {
     let [x, fill] = avals else {
-        return Err(Error::new(ErrorKind::Structure, format!("takes an array and a fill, got {} operands", avals.len())));
+        return Err(Error::new(
+            ErrorKind::Structure,
+            format!("takes an array and a fill, got {} operands", avals.len()),
+        ));
     };
     if fill.ndim() > 0 {
         return Err(Error::new(ErrorKind::Shape, format!("the fill is {fill}, expected a scalar")));

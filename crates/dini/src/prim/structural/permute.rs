@@ -31,7 +31,9 @@ impl Primitive for Transpose {
         }),
         jvp: Jvp::Linear(Operands::All),
         // A permutation matrix is orthogonal: its transpose is its inverse.
-        transpose: TransposeCell::By(|p, ct, _| Ok(vec![ct[0].as_ref().map(|ct| ops::permute(ct, &inverse(&p.order)))])),
+        transpose: TransposeCell::By(|p, ct, _| {
+            Ok(vec![ct[0].as_ref().map(|ct| ops::permute(ct, &inverse(&p.order)))])
+        }),
         // The lanes come out in front; the operand stays where it is.
         batch: Batch::By(|p, _, values, axes| {
             let Some(lanes) = axes[0] else { return Ok((bind(p.clone(), values)?, vec![None])) };

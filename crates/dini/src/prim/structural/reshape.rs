@@ -24,9 +24,7 @@ impl Primitive for Reshape {
     const NAME: &'static str = "reshape";
     const RULES: Rules<Self> = Rules {
         infer,
-        lower: Lower::Loops(|p, cx, args, _, outs| {
-            Ok(vec![cx.view(args[0], Strided::dense(&p.shape), outs[0].dtype)])
-        }),
+        lower: Lower::Loops(|p, cx, args, _, outs| Ok(vec![cx.view(args[0], Strided::dense(&p.shape), outs[0].dtype)])),
         jvp: Jvp::Linear(Operands::All),
         // A renaming of places; its inverse is the reshape back.
         transpose: Transpose::By(|_, ct, xs| {

@@ -27,7 +27,8 @@ impl Primitive for Slice {
         lower: Lower::Loops(|p, cx, args, ins, outs| {
             let from = row_major(&ins[0].shape);
             let shape = outs[0].shape.to_vec();
-            let strides = from.iter().zip(&p.stride).map(|(&step, &stride)| step.saturating_mul(stride as isize)).collect();
+            let strides =
+                from.iter().zip(&p.stride).map(|(&step, &stride)| step.saturating_mul(stride as isize)).collect();
             let offset = if outs[0].size() == 0 {
                 0
             } else {
@@ -91,7 +92,8 @@ fn infer(p: &Slice, avals: &[Aval]) -> Result<Vec<Aval>> {
     let given = [p.start.len(), p.limit.len(), p.stride.len()];
     if given.iter().any(|&n| n != x.ndim()) {
         let [start, limit, stride] = given;
-        let message = format!("{start} starts, {limit} limits and {stride} strides for {x}, expected {} each", x.ndim());
+        let message =
+            format!("{start} starts, {limit} limits and {stride} strides for {x}, expected {} each", x.ndim());
         return Err(Error::new(ErrorKind::Shape, message));
     }
     for axis in 0..x.ndim() {
