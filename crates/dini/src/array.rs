@@ -303,9 +303,7 @@ impl Scalar {
         macro_rules! int {
             ($t:ty) => {{
                 let exact: Option<$t> = match self {
-                    Scalar::Float(x) => (x.fract() == 0.0
-                        && x >= <$t>::MIN as f64
-                        && (x as i128) <= <$t>::MAX as i128)
+                    Scalar::Float(x) => (x.fract() == 0.0 && x >= <$t>::MIN as f64 && (x as i128) <= <$t>::MAX as i128)
                         .then_some(x as $t),
                     Scalar::Int(x) => <$t>::try_from(x).ok(),
                     Scalar::Uint(x) => <$t>::try_from(x).ok(),

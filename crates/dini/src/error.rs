@@ -153,20 +153,12 @@ impl Error {
 
     /// Sets the line unless there is one.
     pub(crate) fn at(self, location: Loc) -> Error {
-        if self.0.location.is_some() {
-            self
-        } else {
-            self.with(|e| e.location = Some(location))
-        }
+        if self.0.location.is_some() { self } else { self.with(|e| e.location = Some(location)) }
     }
 
     /// Sets the operation unless there is one.
     pub(crate) fn op(self, op: impl Into<String>) -> Error {
-        if self.0.op.is_some() {
-            self
-        } else {
-            self.with(|e| e.op = Some(op.into()))
-        }
+        if self.0.op.is_some() { self } else { self.with(|e| e.op = Some(op.into())) }
     }
 
     pub(crate) fn detail(self, line: impl Into<String>) -> Error {
@@ -201,13 +193,7 @@ pub(crate) struct Place(pub Loc);
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}",
-            self.0.file().replace('\\', "/"),
-            self.0.line(),
-            self.0.column()
-        )
+        write!(f, "{}:{}:{}", self.0.file().replace('\\', "/"), self.0.line(), self.0.column())
     }
 }
 

@@ -54,16 +54,11 @@ fn make(prim: &Prim, inputs: &[Array], avals: &[Aval], at: Loc) -> Result<Entry>
     let n = avals.len() as u32;
     let vars: Vec<Var> = (0..n).map(Var).collect();
     let results: Vec<Var> = (n..n + outs.len() as u32).map(Var).collect();
-    let eqn = Eqn {
-        prim: prim.clone(),
-        inputs: vars.iter().copied().map(Atom::Var).collect(),
-        outputs: results.clone(),
-        at,
-    };
+    let eqn =
+        Eqn { prim: prim.clone(), inputs: vars.iter().copied().map(Atom::Var).collect(), outputs: results.clone(), at };
     let all: Vec<Aval> = avals.iter().chain(&outs).cloned().collect();
     let label = Label { role: "eval", at };
-    let program =
-        Arc::new(renumber(&all, vars, vec![eqn], results.into_iter().map(Atom::Var).collect(), label));
+    let program = Arc::new(renumber(&all, vars, vec![eqn], results.into_iter().map(Atom::Var).collect(), label));
     let compiled = lower::compile(&program).map_err(|e| e.op(prim.name()).at(at))?;
     Ok(Entry { program, compiled, outs })
 }

@@ -10,11 +10,7 @@ pub(crate) mod dce;
 mod print;
 pub(crate) mod simplify;
 
-use crate::{
-    error::Loc,
-    prim::Prim,
-    shape::Aval,
-};
+use crate::{error::Loc, prim::Prim, shape::Aval};
 use dini_cpu::{buffer::Buffer, dtype::DType};
 use std::{
     any::Any,

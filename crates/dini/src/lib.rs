@@ -5,17 +5,90 @@
 //! equations, computed by any algorithm, are differentiated by the implicit function theorem ([`custom_root`],
 //! [`custom_linear_solve`], [`define_implicit_gradient`]).
 //!
+//! # A tour
+//!
+//! **Arrays.** [`Array`] is the one value type: dynamic shape and dtype, NumPy broadcasting, cheap to clone. Operators and
+//! methods work on values and references; scalars adapt to the array's dtype.
+//!
 //! ```
 //! use dini::prelude::*;
-//!
-//! let f = |x: Array| (&x * 2.0).sin() / &x;
-//! let y = f(Array::from(1.0)).item::<f64>()?;                       // runs now
-//! let df = grad(f)(Array::from(1.0))?;                              // its derivative
-//! let many = jit(vmap(grad(f)))(Array::from(vec![1.0, 2.0, 3.0]))?; // at many points, compiled
-//! assert_eq!(many.shape(), [3]);
-//! # let _ = (y, df);
+//! let x = Array::from([[1.0, 2.0], [3.0, 4.0]]);
+//! let y = (&x * 2.0).sin().sum_axis(0);
+//! assert_eq!(y.shape(), [2]);
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! **Functions** take and return trees: an array, tuples and vectors of trees, maps, and your own structs through
+//! `#[derive(Tree)]`. They return a tree or a `Result` of one. Whatever else a function needs it captures.
+//!
+//! ```
+//! use dini::prelude::*;
+//! #[derive(Clone, Tree)]
+//! struct Line { slope: Array, offset: Array }
+//!
+//! let x = Array::from(vec![0.0, 1.0, 2.0]);
+//! let y = Array::from(vec![1.0, 3.0, 5.0]);
+//! let loss = |l: Line| (&l.slope * &x + &l.offset - &y).powi(2).sum();
+//! let g = grad(loss)(Line { slope: Array::from(2.0), offset: Array::from(0.0) })?;
+//! assert_eq!(g.offset.item::<f64>()?, -6.0);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! **Transformations** take a function and return a function, so they compose.
+//!
+//! ```
+//! use dini::prelude::*;
+//! let f = |x: Array| x.powi(3);
+//! let second = jit(vmap(grad(grad(f))));
+//! assert_eq!(second(Array::from(vec![1.0, 2.0]))?.to_vec::<f64>()?, [6.0, 12.0]);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! **Differentiable solvers.** y with y² = x³, found by any means; its derivatives come from the equation.
+//!
+//! ```
+//! use dini::prelude::*;
+//! let sqrt_cubed = |x: Array| {
+//!     custom_root(
+//!         |y: Array| &y * &y - x.powi(3),                 // f closes over x, a traced value
+//!         Array::from(1.0),
+//!         |_f, _guess| x.powi(3).sqrt(),                  // any solver, never differentiated
+//!         |g, b| Ok(b / g(Array::from(1.0))?),            // solves the linearized system
+//!     )
+//! };
+//! let d = jit(vmap(grad(sqrt_cubed)))(Array::from(vec![4.0, 9.0]))?;
+//! assert_eq!(d.to_vec::<f64>()?, [3.0, 4.5]);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! **Control flow** on traced values: [`cond`], [`switch`], [`while_loop`], [`fori_loop`], [`scan`], [`map`]. Under plain
+//! evaluation and differentiation ordinary Rust control flow works too, on values without a live tangent.
+//!
+//! **Errors.** Operators never fail: a mistake makes a *poisoned* array that carries the diagnostic, and whatever leaves the
+//! library is a [`Result`]. The message names your line, the operands and the enclosing transformations.
+//!
+//! ```
+//! use dini::prelude::*;
+//! let f = jit(|x: Array| x + Array::from(vec![1.0, 2.0, 3.0]));
+//! let error = f(Array::from(vec![1.0, 2.0])).unwrap_err();
+//! assert!(error.to_string().contains("do not broadcast"));
+//! ```
+//!
+//! **Looking inside.** [`program_of`] and [`compiled_program_of`] print what was traced and what will run; [`Counters`]
+//! counts traces, compilations, kernels and library calls.
+//!
+//! # Where things are
+//!
+//! | to | see |
+//! | --- | --- |
+//! | make, reshape, index arrays | methods of [`Array`] |
+//! | differentiate | [`grad`] [`value_and_grad`] [`jvp`] [`vjp`] [`linearize`] [`jacfwd`] [`jacrev`] [`hessian`] [`hvp`] |
+//! | vectorize, compile | [`vmap`] [`jit`] [`compile`] |
+//! | loop and branch | [`while_loop`] [`fori_loop`] [`scan`] [`map`] [`cond`] [`switch`] |
+//! | solve and differentiate | [`custom_root`] [`custom_linear_solve`] [`define_implicit_gradient`] |
+//! | give your own derivative | [`custom_jvp`] [`custom_vjp`] [`stop_gradient`] [`without_gradients`] |
+//! | save memory | [`checkpoint`] |
+//! | call Rust from a compiled program | [`host_call`] [`inspect`] [`ensure`] |
 #![forbid(unsafe_code)]
 
 extern crate self as dini;
@@ -51,6 +124,11 @@ pub use ops::{
     control::{Bound, Branch, ScanOptions, cond, fori_loop, map, scan, scan_with, switch, while_loop},
     elementwise::{IntoOperand, polygamma, select},
     host::{ensure, host_call, inspect},
+    index::{OutOfBounds, ScatterKind, Starts, gather, gather_with, scatter},
+    linalg::{
+        DotAxes, cholesky, cholesky_solve, det, dot_general, inv, lu, lu_solve, outer, slogdet, solve, triangular_solve,
+    },
+    structural::{Indices, NewAxis, Pick, broadcast_to, concatenate, full_like, ones_like, stack, zeros_like},
 };
 pub use prim::custom::checkpoint::Policy;
 pub use shape::{Aval, Shape};
@@ -72,13 +150,15 @@ pub use tree::Tree;
 /// Everything that most programs use: `use dini::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Array, Counters, DType, Error, Jit, LinearSolveOptions, Policy, Result, ScanOptions, Tree, Vmap, checkpoint,
-        checkpoint_name, checkpoint_with, compile, compiled_program_of, cond, custom_jvp, custom_linear_solve,
-        custom_linear_solve_transposable, custom_linear_solve_transposable_with_aux, custom_linear_solve_with,
-        custom_linear_solve_with_aux, custom_root, custom_root_with_aux, custom_vjp, custom_vjp_with_jvp,
-        define_implicit_gradient, ensure, fori_loop, grad, grad_with_aux, hessian, host_call, hvp, inspect, jacfwd,
-        jacrev, jit, jit_with, jvp, jvp_with_aux, linear_transpose, linearize, map, polygamma, program_of, scan,
-        scan_with, select, stop_gradient, stop_gradient_fn, switch, value_and_grad, value_and_grad_with_aux, vjp,
-        vjp_with_aux, vmap, vmap_with, while_loop, without_gradients,
+        Array, Counters, DType, Error, Jit, LinearSolveOptions, NewAxis, Policy, Result, ScanOptions, Tree, Vmap,
+        broadcast_to, checkpoint, checkpoint_name, checkpoint_with, cholesky, cholesky_solve, compile,
+        compiled_program_of, concatenate, cond, custom_jvp, custom_linear_solve, custom_linear_solve_transposable,
+        custom_linear_solve_transposable_with_aux, custom_linear_solve_with, custom_linear_solve_with_aux, custom_root,
+        custom_root_with_aux, custom_vjp, custom_vjp_with_jvp, define_implicit_gradient, det, dot_general, ensure,
+        fori_loop, full_like, grad, grad_with_aux, hessian, host_call, hvp, inspect, inv, jacfwd, jacrev, jit,
+        jit_with, jvp, jvp_with_aux, linear_transpose, linearize, lu, lu_solve, map, ones_like, outer, polygamma,
+        program_of, scan, scan_with, select, slogdet, solve, stack, stop_gradient, stop_gradient_fn, switch,
+        triangular_solve, value_and_grad, value_and_grad_with_aux, vjp, vjp_with_aux, vmap, vmap_with, while_loop,
+        without_gradients, zeros_like,
     };
 }

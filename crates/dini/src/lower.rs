@@ -110,7 +110,7 @@ fn prepare(program: &Arc<Program>) -> Result<Prepared> {
 
 /// Common subexpressions and algebra.
 pub(crate) fn optimize(program: &Arc<Program>) -> Result<Arc<Program>> {
-    Ok(cse(&*simplify(program)))
+    Ok(cse(&simplify(program)))
 }
 
 /// What will run, as a program: after erasure and all passes.

@@ -310,9 +310,7 @@ impl<P: Primitive> DynPrimitive for P {
             Jvp::By(rule) => rule(self, primals, &outs, tangents)?,
             Jvp::Todo(why) => {
                 let error = missing(P::NAME, "differentiation", why, at);
-                outs.iter()
-                    .map(|y| inexact(y).then(|| late_error::late_error(error.clone(), y.aval())))
-                    .collect()
+                outs.iter().map(|y| inexact(y).then(|| late_error::late_error(error.clone(), y.aval()))).collect()
             }
             Jvp::Joint(_) => unreachable!("handled above"),
         };

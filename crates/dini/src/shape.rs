@@ -88,11 +88,6 @@ impl fmt::Debug for Aval {
     }
 }
 
-/// Joins displayed items with ", ".
-pub(crate) fn comma(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
-    items.into_iter().map(|i| i.to_string()).collect::<Vec<_>>().join(", ")
-}
-
 /// The shape that NumPy broadcasting gives two shapes.
 pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Result<Shape> {
     let n = a.len().max(b.len());

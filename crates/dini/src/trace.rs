@@ -83,7 +83,9 @@ pub(crate) enum Kind {
     /// Records every operation.
     Stage(RefCell<Recorder>),
     Jvp,
-    Batch { size: usize },
+    Batch {
+        size: usize,
+    },
     /// Records operations on unknown values; the parent runs the others.
     PartialEval(RefCell<Recorder>),
 }
@@ -349,14 +351,13 @@ pub(crate) fn value_of(x: &Array, op: &str, at: Loc) -> Result<Arc<Concrete>> {
             .at(at)
             .detail(format!("operand 0: {}", x.provenance()))
             .help("if that is meant, say `stop_gradient(&x).item()`"),
-            Some((name, false)) => Error::new(
-                ErrorKind::Concretization,
-                format!("{} has no value yet: it is traced by `{name}`", t.aval),
-            )
-            .op(op)
-            .at(at)
-            .detail(format!("operand 0: {}", x.provenance()))
-            .help("branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`"),
+            Some((name, false)) => {
+                Error::new(ErrorKind::Concretization, format!("{} has no value yet: it is traced by `{name}`", t.aval))
+                    .op(op)
+                    .at(at)
+                    .detail(format!("operand 0: {}", x.provenance()))
+                    .help("branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`")
+            }
         }),
     }
 }

@@ -98,11 +98,10 @@ pub(crate) fn given_tangent(
 pub(crate) fn same_structure(name: &str, at: Loc, what: &str, got: &TreeDef, want: &TreeDef) -> Result<()> {
     match want.first_difference(got) {
         None => Ok(()),
-        Some(difference) => Err(Error::new(
-            ErrorKind::Structure,
-            format!("{what} has structure {got}, expected {want}; {difference}"),
-        )
-        .op(name)
-        .at(at)),
+        Some(difference) => {
+            Err(Error::new(ErrorKind::Structure, format!("{what} has structure {got}, expected {want}; {difference}"))
+                .op(name)
+                .at(at))
+        }
     }
 }

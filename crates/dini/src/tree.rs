@@ -137,11 +137,7 @@ pub trait Tree: Sized {
 pub fn flatten<T: Tree>(tree: &T) -> (Vec<Array>, TreeDef) {
     let mut leaves = Vec::new();
     let def = tree.flatten_into(&mut leaves);
-    debug_assert_eq!(
-        leaves.len(),
-        def.n_leaves(),
-        "a `Tree` implementation must append the leaves of its structure"
-    );
+    debug_assert_eq!(leaves.len(), def.n_leaves(), "a `Tree` implementation must append the leaves of its structure");
     (leaves, def)
 }
 
@@ -163,11 +159,8 @@ pub fn flatten<T: Tree>(tree: &T) -> (Vec<Array>, TreeDef) {
 /// ```
 pub fn unflatten<T: Tree>(def: &TreeDef, leaves: Vec<Array>) -> Result<T> {
     if leaves.len() != def.n_leaves() {
-        let message = format!(
-            "the number of leaves is {}, expected {} for the structure `{def}`",
-            leaves.len(),
-            def.n_leaves()
-        );
+        let message =
+            format!("the number of leaves is {}, expected {} for the structure `{def}`", leaves.len(), def.n_leaves());
         return Err(structure_error("unflatten", message));
     }
     T::unflatten_from(def, &mut leaves.into_iter())

@@ -49,11 +49,7 @@ fn literals_need_no_annotation() {
 
 #[test]
 fn parts_of_every_container() {
-    let params = Params {
-        w: x(),
-        b: Some((x(), x())),
-        n: 1,
-    };
+    let params = Params { w: x(), b: Some((x(), x())), n: 1 };
     check((0, 1), &params, expect!["0 1 1"]);
     check((0, (1, None)), &params, expect!["0 1 -"]);
     check((0, (1, None)), &Params { w: x(), b: None, n: 1 }, expect!["0"]);

@@ -34,11 +34,7 @@ mod visibility {
 
     impl Params {
         pub fn new(value: &Array) -> Params {
-            Params {
-                w: value.clone(),
-                b: value.clone(),
-                secret: value.clone(),
-            }
+            Params { w: value.clone(), b: value.clone(), secret: value.clone() }
         }
     }
 
@@ -50,10 +46,7 @@ mod visibility {
 #[test]
 fn companion_keeps_names_and_visibility() {
     let map: visibility::ParamsMap<(Array, Array)> = pairs(&visibility::Params::new(&x(0.0)));
-    assert_eq!(
-        [item(&map.w.0), item(&map.b.1), item(&visibility::secret(&map).0)],
-        [0.0, 3.0, 4.0]
-    );
+    assert_eq!([item(&map.w.0), item(&map.b.1), item(&visibility::secret(&map).0)], [0.0, 3.0, 4.0]);
 }
 
 #[derive(Tree)]
@@ -64,10 +57,7 @@ struct Pair<A, B> {
 
 #[test]
 fn generic_parameters_become_trees() {
-    let pair = Pair {
-        a: x(0.0),
-        b: vec![Pair { a: x(0.0), b: () }],
-    };
+    let pair = Pair { a: x(0.0), b: vec![Pair { a: x(0.0), b: () }] };
     let map = pairs(&pair);
     assert_eq!(item(&map.a.1), 1.0);
     assert_eq!(item(&map.b[0].a.0), 2.0);
@@ -99,17 +89,9 @@ where
 #[test]
 fn all_kinds_of_parameters() {
     struct Metre;
-    let value = Everything::<_, _, Metre> {
-        values: [x(0.0), x(0.0)],
-        extra: x(0.0),
-        setting: 'a',
-        unit: PhantomData,
-    };
+    let value = Everything::<_, _, Metre> { values: [x(0.0), x(0.0)], extra: x(0.0), setting: 'a', unit: PhantomData };
     let map = pairs(&value);
-    assert_eq!(
-        (item(&map.values[1].0), item(&map.extra.1), map.setting),
-        (2.0, 5.0, 'a')
-    );
+    assert_eq!((item(&map.values[1].0), item(&map.extra.1), map.setting), (2.0, 5.0, 'a'));
     let PhantomData = map.unit;
     expect!["Everything { values: [*, *; 2], extra: *, setting: 'a', unit: () }"]
         .assert_eq(&tree::structure(&value).to_string());
@@ -130,27 +112,15 @@ enum List<T> {
 
 #[test]
 fn recursive_types() {
-    let leaf = || Node {
-        value: x(0.0),
-        children: vec![],
-        next: None,
-    };
-    let node = Node {
-        value: x(0.0),
-        children: vec![leaf(), leaf()],
-        next: Some(Box::new(leaf())),
-    };
+    let leaf = || Node { value: x(0.0), children: vec![], next: None };
+    let node = Node { value: x(0.0), children: vec![leaf(), leaf()], next: Some(Box::new(leaf())) };
     let map = pairs(&node);
     assert_eq!(item(&map.children[1].value.0), 4.0);
     assert_eq!(item(&map.next.unwrap().value.0), 6.0);
 
     let list = List::Cons(x(0.0), Box::new(List::Cons(x(0.0), Box::new(List::Nil))));
-    let ListMap::Cons(head, rest) = pairs(&list) else {
-        panic!("the variant is kept")
-    };
-    let ListMap::Cons(second, end) = *rest else {
-        panic!("the variant is kept")
-    };
+    let ListMap::Cons(head, rest) = pairs(&list) else { panic!("the variant is kept") };
+    let ListMap::Cons(second, end) = *rest else { panic!("the variant is kept") };
     assert_eq!((item(&head.0), item(&second.0)), (0.0, 2.0));
     assert!(matches!(*end, ListMap::Nil));
 }
@@ -186,33 +156,14 @@ declare!(Declared, (Array, Trunk));
 #[test]
 fn nested_types() {
     let trunk = |around| Trunk { girth: x(0.0), around };
-    let forest = Forest {
-        first: trunk(vec![Forest { first: trunk(vec![]) }]),
-    };
+    let forest = Forest { first: trunk(vec![Forest { first: trunk(vec![]) }]) };
     assert_eq!(item(&pairs(&forest).first.around[0].first.girth.0), 2.0);
 
-    let wrapped = Wrapped(
-        Pair {
-            a: vec![x(0.0)],
-            b: x(0.0),
-        },
-        true,
-    );
+    let wrapped = Wrapped(Pair { a: vec![x(0.0)], b: x(0.0) }, true);
     let map = pairs(&wrapped);
     assert_eq!((item(&map.0.a[0].1), item(&map.0.b.0), map.1), (1.0, 2.0, true));
 
-    assert_eq!(
-        item(
-            &pairs(&Declared {
-                field: (x(0.0), trunk(vec![]))
-            })
-            .field
-            .1
-            .girth
-            .1
-        ),
-        3.0
-    );
+    assert_eq!(item(&pairs(&Declared { field: (x(0.0), trunk(vec![])) }).field.1.girth.1), 3.0);
 }
 
 #[derive(Tree)]
@@ -256,31 +207,22 @@ fn options_of_the_type() {
     assert_eq!(item(&map.r#type.1), 1.0);
     expect!["Renamed { type: * }"].assert_eq(&tree::structure(&Renamed { r#type: x(0.0) }).to_string());
 
-    let table = Table {
-        rows: BTreeMap::from([(3, x(0.0)), (1, x(0.0))]),
-    };
+    let table = Table { rows: BTreeMap::from([(3, x(0.0)), (1, x(0.0))]) };
     assert_eq!(item(&pairs(&table).rows[&3].1), 3.0);
 }
 
 #[test]
 fn companions_clone_and_print() {
     struct Opaque;
-    let value = Everything::<_, _, Opaque, 1> {
-        values: [Some(x(0.0))],
-        extra: x(0.0),
-        setting: 1_u8,
-        unit: PhantomData,
-    };
+    let value =
+        Everything::<_, _, Opaque, 1> { values: [Some(x(0.0))], extra: x(0.0), setting: 1_u8, unit: PhantomData };
     let map = pairs(&value);
     let clone = map.clone();
     assert_eq!(item(&clone.extra.0), item(&map.extra.0));
     let leaf = format!("{:?}", x(3.0));
     let printed = format!("{clone:?}");
     assert!(printed.starts_with("Everything { values: [Some(("), "{printed}");
-    assert!(
-        printed.ends_with(&format!("{leaf}), setting: 1, unit: () }}")),
-        "{printed}"
-    );
+    assert!(printed.ends_with(&format!("{leaf}), setting: 1, unit: () }}")), "{printed}");
 }
 
 #[test]

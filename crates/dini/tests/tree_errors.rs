@@ -18,11 +18,7 @@ fn x() -> Array {
 }
 
 fn params(n_layers: usize, n: usize) -> Params {
-    Params {
-        w: x(),
-        layers: (0..n_layers).map(|_| (x(), x())).collect(),
-        n,
-    }
+    Params { w: x(), layers: (0..n_layers).map(|_| (x(), x())).collect(), n }
 }
 
 #[track_caller]
@@ -34,32 +30,16 @@ fn check_difference<A: Tree, B: Tree>(got: &A, wanted: &B, sentence: Expect) {
 #[test]
 fn differences_name_the_path_and_both_sides() {
     check_difference(&params(1, 2), &params(1, 2), expect![""]);
-    check_difference(
-        &params(1, 2),
-        &params(2, 2),
-        expect!["at `.layers`: a list of 1, expected a list of 2"],
-    );
+    check_difference(&params(1, 2), &params(2, 2), expect!["at `.layers`: a list of 1, expected a list of 2"]);
     check_difference(
         &params(1, 2),
         &params(1, 3),
         expect!["at `.n`: the static value `2`, expected the static value `3`"],
     );
     check_difference(&x(), &params(1, 2), expect!["at the root: a leaf, expected `Params`"]);
-    check_difference(
-        &(vec![x()],),
-        &(vec![(x(), x())],),
-        expect!["at `.0[0]`: a leaf, expected a tuple of 2"],
-    );
-    check_difference(
-        &[x()],
-        &vec![x()],
-        expect!["at the root: an array of 1, expected a list of 1"],
-    );
-    check_difference(
-        &(Some(x()), ()),
-        &(None::<Array>, ()),
-        expect!["at `.0`: `Some`, expected `None`"],
-    );
+    check_difference(&(vec![x()],), &(vec![(x(), x())],), expect!["at `.0[0]`: a leaf, expected a tuple of 2"]);
+    check_difference(&[x()], &vec![x()], expect!["at the root: an array of 1, expected a list of 1"]);
+    check_difference(&(Some(x()), ()), &(None::<Array>, ()), expect!["at `.0`: `Some`, expected `None`"]);
     check_difference(
         &BTreeMap::from([("a", x())]),
         &BTreeMap::from([("a", x()), ("b", x())]),
@@ -145,11 +125,7 @@ fn static_values_of_another_type() {
             #[tree(static)]
             n: i8,
         }
-        tree::structure(&Params {
-            w: x(),
-            layers: vec![],
-            n: 1,
-        })
+        tree::structure(&Params { w: x(), layers: vec![], n: 1 })
     }
     check_error(
         tree::unflatten::<Params>(&other(), vec![x()]),

@@ -42,18 +42,11 @@ fn x(value: f64) -> Array {
 }
 
 fn layer(name: &'static str, with_bias: bool) -> Layer {
-    Layer {
-        w: x(1.0),
-        b: with_bias.then(|| x(2.0)),
-        name,
-    }
+    Layer { w: x(1.0), b: with_bias.then(|| x(2.0)), name }
 }
 
 fn model() -> Model {
-    Model {
-        layers: vec![layer("in", true), layer("out", false)],
-        scale: Scale(x(3.0), 7),
-    }
+    Model { layers: vec![layer("in", true), layer("out", false)], scale: Scale(x(3.0), 7) }
 }
 
 fn values(leaves: &[Array]) -> Vec<f64> {
@@ -71,11 +64,7 @@ fn check<T: Tree>(value: &T, printed: Expect, paths: Expect) {
     let (leaves_again, def_again) = tree::flatten(&rebuilt);
     assert_eq!(def, def_again);
     assert_eq!(values(&leaves), values(&leaves_again));
-    assert_eq!(
-        HashSet::from([def.clone(), def_again]).len(),
-        1,
-        "equal structures must hash alike"
-    );
+    assert_eq!(HashSet::from([def.clone(), def_again]).len(), 1, "equal structures must hash alike");
 
     // The map over a composed structure, leaf for leaf: what a Jacobian does.
     let pair = tree::structure(&(x(0.0), [x(0.0)]));
@@ -102,59 +91,28 @@ fn standard_containers() {
     check(&(), expect!["()"], expect![""]);
     check(&PhantomData::<fn(str)>, expect!["()"], expect![""]);
     check(&(x(1.0),), expect!["(*,)"], expect![".0"]);
-    check(
-        &(x(1.0), (x(2.0), ()), x(3.0)),
-        expect!["(*, (*, ()), *)"],
-        expect![".0 .1.0 .2"],
-    );
+    check(&(x(1.0), (x(2.0), ()), x(3.0)), expect!["(*, (*, ()), *)"], expect![".0 .1.0 .2"]);
     check(&vec![x(1.0), x(2.0)], expect!["[*, *]"], expect!["[0] [1]"]);
     check(&Vec::<Array>::new(), expect!["[]"], expect![""]);
     check(&[x(1.0), x(2.0)], expect!["[*, *; 2]"], expect!["[0] [1]"]);
     check(&[(); 3], expect!["[(), (), (); 3]"], expect![""]);
-    check(
-        &(Some(x(1.0)), None::<Array>),
-        expect!["(Some(*), None)"],
-        expect![".0"],
-    );
+    check(&(Some(x(1.0)), None::<Array>), expect!["(Some(*), None)"], expect![".0"]);
     check(&Some(Some(x(1.0))), expect!["Some(Some(*))"], expect![""]);
     check(&Box::new((x(1.0), x(2.0))), expect!["(*, *)"], expect![".0 .1"]);
-    let twelve = (
-        x(0.0),
-        x(1.0),
-        x(2.0),
-        x(3.0),
-        x(4.0),
-        x(5.0),
-        x(6.0),
-        x(7.0),
-        x(8.0),
-        x(9.0),
-        x(10.0),
-        x(11.0),
-    );
-    check(
-        &twelve,
-        expect!["(*, *, *, *, *, *, *, *, *, *, *, *)"],
-        expect![".0 .1 .2 .3 .4 .5 .6 .7 .8 .9 .10 .11"],
-    );
+    let twelve = (x(0.0), x(1.0), x(2.0), x(3.0), x(4.0), x(5.0), x(6.0), x(7.0), x(8.0), x(9.0), x(10.0), x(11.0));
+    check(&twelve, expect!["(*, *, *, *, *, *, *, *, *, *, *, *)"], expect![".0 .1 .2 .3 .4 .5 .6 .7 .8 .9 .10 .11"]);
 }
 
 #[test]
 fn maps_go_by_sorted_key() {
     let ordered = BTreeMap::from([("b", x(2.0)), ("a", x(1.0))]);
     check(&ordered, expect![[r#"{"a": *, "b": *}"#]], expect![[r#"["a"] ["b"]"#]]);
-    let hashed: HashMap<&str, Array> = (0..20)
-        .map(|idx| (["b", "a"][idx % 2], x((2 - idx % 2) as f64)))
-        .collect();
+    let hashed: HashMap<&str, Array> = (0..20).map(|idx| (["b", "a"][idx % 2], x((2 - idx % 2) as f64))).collect();
     check(&hashed, expect![[r#"{"a": *, "b": *}"#]], expect![[r#"["a"] ["b"]"#]]);
     assert_eq!(tree::structure(&ordered), tree::structure(&hashed));
     assert_eq!(values(&tree::flatten(&hashed).0), [1.0, 2.0]);
 
-    check(
-        &BTreeMap::from([(10_u8, x(1.0)), (9, x(2.0))]),
-        expect!["{9: *, 10: *}"],
-        expect!["[9] [10]"],
-    );
+    check(&BTreeMap::from([(10_u8, x(1.0)), (9, x(2.0))]), expect!["{9: *, 10: *}"], expect!["[9] [10]"]);
     check(&BTreeMap::<char, Array>::new(), expect!["{}"], expect![""]);
     let signed = tree::structure(&BTreeMap::from([(1_i32, x(1.0))]));
     let unsigned = tree::structure(&BTreeMap::from([(1_u32, x(1.0))]));
@@ -171,15 +129,8 @@ fn derived_types() {
         expect![".layers[0].w .layers[0].b .layers[1].w .scale.0"],
     );
     check(&Shape::Circle(x(1.0)), expect!["Shape::Circle(*)"], expect![".0"]);
-    let corners = Shape::Box {
-        low: [x(1.0), x(2.0)],
-        closed: true,
-    };
-    check(
-        &corners,
-        expect!["Shape::Box { low: [*, *; 2], closed: true }"],
-        expect![".low[0] .low[1]"],
-    );
+    let corners = Shape::Box { low: [x(1.0), x(2.0)], closed: true };
+    check(&corners, expect!["Shape::Box { low: [*, *; 2], closed: true }"], expect![".low[0] .low[1]"]);
     check(&Shape::Empty, expect!["Shape::Empty"], expect![""]);
 }
 
@@ -213,14 +164,8 @@ fn structures_are_told_apart() {
         tree::structure(&layer("a", true)),
         tree::structure(&Shape::Circle(x(0.0))),
         tree::structure(&Shape::Empty),
-        tree::structure(&Shape::Box {
-            low: [x(0.0), x(0.0)],
-            closed: true,
-        }),
-        tree::structure(&Shape::Box {
-            low: [x(0.0), x(0.0)],
-            closed: false,
-        }),
+        tree::structure(&Shape::Box { low: [x(0.0), x(0.0)], closed: true }),
+        tree::structure(&Shape::Box { low: [x(0.0), x(0.0)], closed: false }),
     ];
     for (i, a) in structures.iter().enumerate() {
         for (j, b) in structures.iter().enumerate() {

@@ -13,11 +13,8 @@ use crate::{
     ir::{MemoKey, Program, cse::cse, dce::dce},
     ops,
     prim::{
-        Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose,
-        call::fits,
-        control::count,
-        custom::tangent_program,
-        to_front,
+        Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose, call::fits, control::count,
+        custom::tangent_program, to_front,
     },
     shape::Aval,
     trace::{bind, bind_at, location_or, recorder::eval_program, stage, stage_program},

@@ -20,7 +20,7 @@ use crate::{
         late_error::late_error,
         to_front,
     },
-    trace::{bind, bind_at, here, location_or, recorder::eval_program, stage},
+    trace::{bind, bind_at, here, location_or, stage},
     transform::{
         derived::{batch_program, transpose_program},
         transpose::{Input, backward},

@@ -5,7 +5,7 @@ use super::{Atom, Program};
 /// Says what is wrong with a program, if anything is. Sub-programs were checked when they were built.
 pub fn check(program: &Program) -> Result<(), String> {
     let mut defined = vec![false; program.avals.len()];
-    let mut define = |v: super::Var, what: &str, defined: &mut Vec<bool>| -> Result<(), String> {
+    let define = |v: super::Var, what: &str, defined: &mut Vec<bool>| -> Result<(), String> {
         match defined.get_mut(v.0 as usize) {
             None => Err(format!("{what} {v} has no type")),
             Some(true) => Err(format!("{v} is defined twice")),

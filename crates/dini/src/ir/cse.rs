@@ -5,6 +5,7 @@ use crate::prim::Prim;
 use std::{collections::HashMap, sync::Arc};
 
 /// Merges equal equations. Sub-programs are left as they are: they were built through the same pass where it pays.
+#[expect(clippy::mutable_key_type, reason = "hash and equality of programs ignore their memo")]
 pub(crate) fn cse(program: &Program) -> Arc<Program> {
     let mut renamed: Vec<Atom> = (0..program.avals.len() as u32).map(|i| Atom::Var(Var(i))).collect();
     let mut seen: HashMap<(&Prim, Vec<Atom>), Vec<Var>> = HashMap::new();

@@ -113,10 +113,7 @@ pub(crate) fn transpose_call(
     operands.extend(cts.iter().flatten().cloned());
     let mut outs = bind(Call { program: transposed.program.clone() }, &operands)?.into_iter();
     let mut mask = transposed.nonzero_out.iter();
-    Ok(linear
-        .iter()
-        .map(|l| if *l && mask.next().copied().unwrap_or(false) { outs.next() } else { None })
-        .collect())
+    Ok(linear.iter().map(|l| if *l && mask.next().copied().unwrap_or(false) { outs.next() } else { None }).collect())
 }
 
 /// Runs the known part at once and records the unknown part, both as `call`.

@@ -57,17 +57,16 @@ impl Primitive for HostCall {
     const NAME: &'static str = "host_call";
     const RULES: Rules<Self> = Rules {
         infer: |p, _| {
-            Ok(p.outs
-                .iter()
-                .map(|a| p.lanes.iter().rev().fold(a.clone(), |a, lane| a.batched(0, lane.0)))
-                .collect())
+            Ok(p.outs.iter().map(|a| p.lanes.iter().rev().fold(a.clone(), |a, lane| a.batched(0, lane.0))).collect())
         },
         lower: Lower::Call(|p| {
             let p = p.clone();
             let call: Arc<CallFn> = Arc::new(move |ins, outs| run(&p, ins, outs).map_err(|e| Box::new(e).into()));
             call
         }),
-        jvp: Jvp::Todo("a host function has no derivative; give it one with `custom_jvp`, or call it inside `custom_root`"),
+        jvp: Jvp::Todo(
+            "a host function has no derivative; give it one with `custom_jvp`, or call it inside `custom_root`",
+        ),
         transpose: Transpose::NotLinear,
         batch: Batch::By(|p, size, xs, axes| {
             let mut lanes = vec![(size, axes.iter().map(Option::is_some).collect())];

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     ir::{Atom, Program},
     shape::Aval,
-    trace::{bind1, current, Kind},
+    trace::{Kind, bind1, current},
 };
 
 /// A value that does not exist, and why.
@@ -122,7 +122,11 @@ fn scan_flow(p: &super::control::scan::Scan, mut ins: Vec<Option<Error>>) -> Vec
             }
         }
         if !changed {
-            return outs.into_iter().enumerate().map(|(i, e)| if i < p.n_carry { ins[p.n_captures + i].clone() } else { e }).collect();
+            return outs
+                .into_iter()
+                .enumerate()
+                .map(|(i, e)| if i < p.n_carry { ins[p.n_captures + i].clone() } else { e })
+                .collect();
         }
     }
 }

@@ -24,8 +24,7 @@ pub(super) fn process(trace: &Rc<Trace>, size: usize, prim: &Prim, inputs: &[Arr
     let (values, axes): (Vec<_>, Vec<_>) = inputs.iter().map(|x| split(trace, x)).unzip();
     let parent = trace.parent.as_ref().expect("a vectorization has a parent");
     let origin = Origin { what: prim.name(), at };
-    let (outs, out_axes) =
-        with_trace(parent, || with_location(at, || prim.batch(size, &values, &axes, at)))?;
+    let (outs, out_axes) = with_trace(parent, || with_location(at, || prim.batch(size, &values, &axes, at)))?;
     debug_assert_eq!(outs.len(), out_axes.len());
     let tracer = |(value, axis): (Array, Option<usize>)| match axis {
         Some(axis) => match unbatched(&value, axis) {

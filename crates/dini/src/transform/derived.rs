@@ -43,8 +43,7 @@ pub(crate) fn jvp_program(p: &Arc<Program>, nonzero: &[bool], force: &[bool]) ->
             let mut rest = args[n..].iter();
             let tangents: Vec<Option<Array>> =
                 nonzero.iter().map(|nz| if *nz { rest.next().cloned() } else { None }).collect();
-            let (mut outs, tangents) =
-                jvp_flat("jvp", p.label.at, &args[..n], &tangents, |xs| eval_program(p, xs))?;
+            let (mut outs, tangents) = jvp_flat("jvp", p.label.at, &args[..n], &tangents, |xs| eval_program(p, xs))?;
             let mut extra = Vec::new();
             for (i, (y, t)) in outs.iter().zip(tangents).enumerate() {
                 let forced = force.get(i).copied().unwrap_or(false) && y.try_aval()?.dtype.is_inexact();
@@ -69,14 +68,15 @@ pub(crate) struct BatchProgram {
 }
 
 /// Vectorizes a program. `force` marks results that are wanted with lanes even where all are equal.
-pub(crate) fn batch_program(p: &Arc<Program>, size: usize, batched: &[bool], force: &[bool]) -> Result<Arc<BatchProgram>> {
+pub(crate) fn batch_program(
+    p: &Arc<Program>,
+    size: usize,
+    batched: &[bool],
+    force: &[bool],
+) -> Result<Arc<BatchProgram>> {
     p.memo(key("batch", batched, force, size), || {
-        let avals: Vec<Aval> = p
-            .in_avals()
-            .iter()
-            .zip(batched)
-            .map(|(a, b)| if *b { a.batched(0, size) } else { a.clone() })
-            .collect();
+        let avals: Vec<Aval> =
+            p.in_avals().iter().zip(batched).map(|(a, b)| if *b { a.batched(0, size) } else { a.clone() }).collect();
         let axes: Vec<Option<usize>> = batched.iter().map(|b| b.then_some(0)).collect();
         let mask = RefCell::new(Vec::new());
         let program = closed(p, &avals, |args| {
@@ -112,8 +112,7 @@ pub(crate) struct SplitProgram {
 pub(crate) fn split_program(p: &Arc<Program>, unknown: &[bool], force: &[bool]) -> Result<Arc<SplitProgram>> {
     p.memo(key("split", unknown, force, 0), || {
         let avals = p.in_avals();
-        let known_avals: Vec<Aval> =
-            avals.iter().zip(unknown).filter(|(_, u)| !**u).map(|(a, _)| a.clone()).collect();
+        let known_avals: Vec<Aval> = avals.iter().zip(unknown).filter(|(_, u)| !**u).map(|(a, _)| a.clone()).collect();
         let divided = RefCell::new(None);
         let known = closed(p, &known_avals, |args| {
             let mut knowns = args.iter();
@@ -126,7 +125,8 @@ pub(crate) fn split_program(p: &Arc<Program>, unknown: &[bool], force: &[bool]) 
                 })
                 .collect();
             let d = partial_eval(p.label, &args, force, |xs| eval_program(p, xs))?;
-            let outs = d.outs.iter().filter_map(|o| o.as_ref().ok().cloned()).chain(d.unknown.captures.clone()).collect();
+            let outs =
+                d.outs.iter().filter_map(|o| o.as_ref().ok().cloned()).chain(d.unknown.captures.clone()).collect();
             *divided.borrow_mut() = Some(d);
             Ok(outs)
         })?;

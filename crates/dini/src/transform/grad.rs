@@ -27,10 +27,7 @@ use std::panic::Location;
 /// # Ok::<(), Error>(())
 /// ```
 #[track_caller]
-pub fn vjp<In: Tree, R: Outcome>(
-    f: impl Fn(In) -> R,
-    x: In,
-) -> Result<(R::Tree, impl Fn(R::Tree) -> Result<In>)> {
+pub fn vjp<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: In) -> Result<(R::Tree, impl Fn(R::Tree) -> Result<In>)> {
     let (y, pullback, ()) = vjp_aux(Location::caller(), &|x| f(x).into_result().map(|y| (y, ())), &x)?;
     Ok((y, move |ct: R::Tree| pullback.apply(&ct)))
 }
@@ -77,11 +74,7 @@ impl Pullback {
     }
 }
 
-fn vjp_aux<In: Tree, Y: Tree, A: Tree>(
-    at: Loc,
-    f: &dyn Fn(In) -> Result<(Y, A)>,
-    x: &In,
-) -> Result<(Y, Pullback, A)> {
+fn vjp_aux<In: Tree, Y: Tree, A: Tree>(at: Loc, f: &dyn Fn(In) -> Result<(Y, A)>, x: &In) -> Result<(Y, Pullback, A)> {
     let (leaves, in_def) = flatten(x);
     let flat = Flat::new(&f, &in_def);
     let linearized = linearize_flat("vjp", at, &leaves, &inexact(&leaves)?, &|xs| flat.call(xs))?;
@@ -214,9 +207,7 @@ pub fn grad_with_aux<In: Tree, R: Outcome<Tree = (Y, A)>, Y: Tree, A: Tree>(
 #[track_caller]
 pub fn value_and_grad<In: Tree, R: Outcome>(f: impl Fn(In) -> R) -> impl Fn(In) -> Result<(R::Tree, In)> {
     let at = Location::caller();
-    move |x| {
-        gradient("value_and_grad", at, &|x| f(x).into_result().map(|y| (y, ())), &x).map(|((y, ()), g)| (y, g))
-    }
+    move |x| gradient("value_and_grad", at, &|x| f(x).into_result().map(|y| (y, ())), &x).map(|((y, ()), g)| (y, g))
 }
 
 /// [`value_and_grad`] of a function that returns a pair: the scalar, and values that are passed through.

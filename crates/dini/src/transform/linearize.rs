@@ -1,7 +1,10 @@
 //! Linearization: forward-mode differentiation under partial evaluation. Primals run at once; what acts on tangents is
 //! recorded as a linear program, which can be applied, vectorized and transposed without running the function again.
 
-use super::{Flat, FlatFn, concrete_tangent, given_tangent, same_structure, sound, transpose::{Input, backward}};
+use super::{
+    Flat, FlatFn, concrete_tangent, given_tangent, same_structure, sound,
+    transpose::{Input, backward},
+};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
@@ -48,9 +51,9 @@ pub(crate) fn linearize_flat(
     let nonzero = RefCell::new(Vec::new());
     let divided = partial_eval(Label { role: name, at }, &args, &[], |values| {
         let mut given = values[n..].iter();
-        let tangents: Vec<Option<Array>> = varies.iter().map(|v| if *v { given.next().cloned() } else { None }).collect();
-        let (mut outs, tangents) =
-            jvp_flat(name, at, &values[..n], &tangents, |xs| call_user(name, at, || f(xs)))?;
+        let tangents: Vec<Option<Array>> =
+            varies.iter().map(|v| if *v { given.next().cloned() } else { None }).collect();
+        let (mut outs, tangents) = jvp_flat(name, at, &values[..n], &tangents, |xs| call_user(name, at, || f(xs)))?;
         *nonzero.borrow_mut() = tangents.iter().map(Option::is_some).collect();
         outs.extend(tangents.into_iter().flatten());
         Ok(outs)
@@ -112,14 +115,8 @@ impl Linearized {
             return Err(e);
         }
         let varying = self.in_avals.iter().zip(&self.varies).filter(|(_, v)| **v).map(|(a, _)| a);
-        let inputs: Vec<Input> = self
-            .linear
-            .captures
-            .iter()
-            .cloned()
-            .map(Input::Known)
-            .chain(varying.cloned().map(Input::Linear))
-            .collect();
+        let inputs: Vec<Input> =
+            self.linear.captures.iter().cloned().map(Input::Known).chain(varying.cloned().map(Input::Linear)).collect();
         let back = backward(&self.linear.program, &inputs, of_outputs)?;
         let mut back = back.into_iter().skip(self.linear.n_captures());
         Ok(self.varies.iter().map(|v| if *v { back.next().flatten() } else { None }).collect())

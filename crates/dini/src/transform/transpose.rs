@@ -123,10 +123,7 @@ pub(crate) fn backward(p: &Program, inputs: &[Input], cts: Vec<Option<Array>>) -
             Ok(())
         })?;
     }
-    Ok(p.inputs
-        .iter()
-        .map(|v| if linear[v.0 as usize] { sums[v.0 as usize].take() } else { None })
-        .collect())
+    Ok(p.inputs.iter().map(|v| if linear[v.0 as usize] { sums[v.0 as usize].take() } else { None }).collect())
 }
 
 /// The engine of [`linear_transpose`].
@@ -138,13 +135,8 @@ pub(crate) fn linear_transpose_flat(
     cts: &dyn Fn(&[Aval]) -> Result<Vec<Option<Array>>>,
 ) -> Result<Vec<Option<Array>>> {
     let staged = stage(name, at, avals, f)?;
-    let inputs: Vec<Input> = staged
-        .captures
-        .iter()
-        .cloned()
-        .map(Input::Known)
-        .chain(avals.iter().cloned().map(Input::Linear))
-        .collect();
+    let inputs: Vec<Input> =
+        staged.captures.iter().cloned().map(Input::Known).chain(avals.iter().cloned().map(Input::Linear)).collect();
     let n = staged.n_captures();
     let cts = cts(&staged.program.out_avals())?;
     check_linear(name, at, &staged.program, n)?;
@@ -202,10 +194,7 @@ fn check_linear(name: &str, at: Loc, p: &Program, n_captures: usize) -> Result<(
 /// # Ok::<(), Error>(())
 /// ```
 #[track_caller]
-pub fn linear_transpose<In: Tree, R: Outcome>(
-    f: impl Fn(In) -> R,
-    example: In,
-) -> impl Fn(R::Tree) -> Result<In> {
+pub fn linear_transpose<In: Tree, R: Outcome>(f: impl Fn(In) -> R, example: In) -> impl Fn(R::Tree) -> Result<In> {
     let at = Location::caller();
     let (leaves, in_def) = flatten(&example);
     move |ct| {

@@ -73,11 +73,7 @@ impl Axes {
 
 fn misfit(n_parts: usize, def: &TreeDef, what: &str, path: &str) -> Error {
     let noun = if n_parts == 1 { "part" } else { "parts" };
-    let message = format!(
-        "axes {}: got axes for {n_parts} {noun}, expected axes for {}",
-        place(path),
-        describe(def)
-    );
+    let message = format!("axes {}: got axes for {n_parts} {noun}, expected axes for {}", place(path), describe(def));
     let help = if def.is_leaf() {
         "a single array has a single axis: give a number, or `None` for an array that is not mapped"
     } else {

@@ -83,13 +83,7 @@ impl TreeDef {
 
     pub(super) fn inner(kind: Kind, children: Vec<TreeDef>) -> TreeDef {
         let n_leaves = children.iter().map(TreeDef::n_leaves).sum();
-        TreeDef {
-            node: Some(Arc::new(Node {
-                kind,
-                children: children.into(),
-                n_leaves,
-            })),
-        }
+        TreeDef { node: Some(Arc::new(Node { kind, children: children.into(), n_leaves })) }
     }
 
     /// The inner node, or `None` for a leaf.

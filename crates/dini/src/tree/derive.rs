@@ -91,11 +91,7 @@ pub struct Parts<'d> {
 pub fn parts<'d>(def: &'d TreeDef, layout: &'static Layout) -> Option<Parts<'d>> {
     let node = def.node()?;
     match &node.kind {
-        Kind::Record(found, statics) if *found == layout => Some(Parts {
-            layout,
-            statics,
-            children: &node.children,
-        }),
+        Kind::Record(found, statics) if *found == layout => Some(Parts { layout, statics, children: &node.children }),
         Kind::Record(..) | Kind::Tuple | Kind::List | Kind::Array | Kind::Map(_) | Kind::None | Kind::Some => None,
     }
 }
@@ -140,13 +136,7 @@ pub fn duplicate<T: Tree>(tree: &T) -> T {
 /// Prints any tree as `derive(Debug)` would, for the reason for which there is [`duplicate`].
 pub fn debug<T: Tree>(tree: &T, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let (leaves, def) = flatten(tree);
-    fmt::Debug::fmt(
-        &Filled {
-            def: &def,
-            leaves: &leaves,
-        },
-        f,
-    )
+    fmt::Debug::fmt(&Filled { def: &def, leaves: &leaves }, f)
 }
 
 /// A structure together with its leaves.
@@ -174,18 +164,12 @@ impl fmt::Debug for Filled<'_> {
             Kind::Tuple => {
                 let mut tuple = f.debug_tuple("");
                 self.children().for_each(|child| _ = tuple.field(&child));
-                if node.children.is_empty() {
-                    f.write_str("()")
-                } else {
-                    tuple.finish()
-                }
+                if node.children.is_empty() { f.write_str("()") } else { tuple.finish() }
             }
             Kind::List | Kind::Array => f.debug_list().entries(self.children()).finish(),
             Kind::Map(keys) => {
                 let labels = (0..node.children.len()).map(|idx| keys.label(idx));
-                f.debug_map()
-                    .entries(labels.map(Verbatim).zip(self.children()))
-                    .finish()
+                f.debug_map().entries(labels.map(Verbatim).zip(self.children())).finish()
             }
             Kind::None => f.write_str("None"),
             Kind::Some => {

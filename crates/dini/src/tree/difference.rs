@@ -19,21 +19,13 @@ impl TreeDef {
     /// assert_eq!(got.first_difference(&got), None);
     /// ```
     pub fn first_difference(&self, other: &TreeDef) -> Option<String> {
-        if self == other {
-            None
-        } else {
-            difference(self, other, &mut String::new())
-        }
+        if self == other { None } else { difference(self, other, &mut String::new()) }
     }
 }
 
 /// `at .layers[2].w` in backticks; the root has no path to show.
 pub(super) fn place(path: &str) -> String {
-    if path.is_empty() {
-        "at the root".to_owned()
-    } else {
-        format!("at `{path}`")
-    }
+    if path.is_empty() { "at the root".to_owned() } else { format!("at `{path}`") }
 }
 
 fn difference(got: &TreeDef, expected: &TreeDef, path: &mut String) -> Option<String> {
@@ -46,17 +38,12 @@ fn difference(got: &TreeDef, expected: &TreeDef, path: &mut String) -> Option<St
         return Some(here);
     }
     let len = path.len();
-    got_node
-        .children
-        .iter()
-        .zip(&expected_node.children)
-        .enumerate()
-        .find_map(|(idx, (got_child, expected_child))| {
-            path.push_str(&got.child_key(idx));
-            let found = difference(got_child, expected_child, path);
-            path.truncate(len);
-            found
-        })
+    got_node.children.iter().zip(&expected_node.children).enumerate().find_map(|(idx, (got_child, expected_child))| {
+        path.push_str(&got.child_key(idx));
+        let found = difference(got_child, expected_child, path);
+        path.truncate(len);
+        found
+    })
 }
 
 /// A difference of the nodes themselves, their children aside.
@@ -66,12 +53,7 @@ fn difference_here(got: &Node, expected: &Node, path: &str) -> Option<String> {
         && layout == expected_layout
     {
         let field_idx = statics.iter().zip(expected_statics).position(|(a, b)| a != b)?;
-        let name = layout
-            .fields
-            .iter()
-            .filter(|field| field.role == Role::Static)
-            .nth(field_idx)?
-            .name;
+        let name = layout.fields.iter().filter(|field| field.role == Role::Static).nth(field_idx)?.name;
         let [value, expected_value] = [statics, expected_statics].map(|all| static_value(&all[field_idx]));
         return Some(sentence(&format!("{path}.{name}"), value, expected_value));
     }
@@ -122,14 +104,7 @@ fn describe_node(node: &Node) -> String {
 }
 
 fn describe_fields(node: &Node) -> String {
-    let fields = |layout: &Layout| {
-        layout
-            .fields
-            .iter()
-            .map(|field| field.name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let fields = |layout: &Layout| layout.fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ");
     match &node.kind {
         Kind::Record(layout, _) => format!("`{layout}` with the fields `{}`", fields(layout)),
         Kind::Tuple | Kind::List | Kind::Array | Kind::Map(_) | Kind::None | Kind::Some => describe_node(node),

@@ -101,9 +101,7 @@ impl<K: MapKey> ErasedKeys for KeyList<K> {
     }
 
     fn same(&self, other: &dyn ErasedKeys) -> bool {
-        (other as &dyn Any)
-            .downcast_ref::<KeyList<K>>()
-            .is_some_and(|other| other.0 == self.0)
+        (other as &dyn Any).downcast_ref::<KeyList<K>>().is_some_and(|other| other.0 == self.0)
     }
 
     fn hash_into(&self, mut state: &mut dyn Hasher) {

@@ -20,9 +20,7 @@ impl Tree for Array {
         if !def.is_leaf() {
             return Err(mismatch(def, "a leaf"));
         }
-        leaves
-            .next()
-            .ok_or_else(|| structure_error("unflatten", "there are fewer leaves than the structure has"))
+        leaves.next().ok_or_else(|| structure_error("unflatten", "there are fewer leaves than the structure has"))
     }
 }
 
@@ -115,10 +113,7 @@ impl<T: Tree, const N: usize> Tree for [T; N] {
     fn unflatten_from(def: &TreeDef, leaves: &mut dyn Iterator<Item = Array>) -> Result<Self> {
         let wrong = || mismatch(def, format_args!("an array of {N}"));
         let items: &[TreeDef; N] = exactly(def, &Kind::Array).ok_or_else(wrong)?;
-        let built = items
-            .iter()
-            .map(|item| T::unflatten_from(item, leaves))
-            .collect::<Result<Vec<T>>>()?;
+        let built = items.iter().map(|item| T::unflatten_from(item, leaves)).collect::<Result<Vec<T>>>()?;
         built.try_into().map_err(|_| wrong())
     }
 }

@@ -32,9 +32,7 @@ impl<K: MapKey, T: Tree> Tree for BTreeMap<K, T> {
     }
 
     fn unflatten_from(def: &TreeDef, leaves: &mut dyn Iterator<Item = Array>) -> Result<Self> {
-        entries::<K>(def)?
-            .map(|(key, value)| Ok((key.clone(), T::unflatten_from(value, leaves)?)))
-            .collect()
+        entries::<K>(def)?.map(|(key, value)| Ok((key.clone(), T::unflatten_from(value, leaves)?))).collect()
     }
 }
 
@@ -48,9 +46,7 @@ impl<K: MapKey, T: Tree, S: BuildHasher + Default> Tree for HashMap<K, T, S> {
     }
 
     fn unflatten_from(def: &TreeDef, leaves: &mut dyn Iterator<Item = Array>) -> Result<Self> {
-        entries::<K>(def)?
-            .map(|(key, value)| Ok((key.clone(), T::unflatten_from(value, leaves)?)))
-            .collect()
+        entries::<K>(def)?.map(|(key, value)| Ok((key.clone(), T::unflatten_from(value, leaves)?))).collect()
     }
 }
 
@@ -58,20 +54,13 @@ fn flatten_sorted<'m, K: MapKey, T: Tree + 'm>(
     entries: impl Iterator<Item = (&'m K, &'m T)>,
     leaves: &mut Vec<Array>,
 ) -> TreeDef {
-    let (keys, children) = entries
-        .map(|(key, value)| (key.clone(), value.flatten_into(leaves)))
-        .unzip();
+    let (keys, children) = entries.map(|(key, value)| (key.clone(), value.flatten_into(leaves))).unzip();
     TreeDef::inner(Kind::Map(Keys::new::<K>(keys)), children)
 }
 
 /// The keys and children of a map whose keys are `K`s.
 fn entries<K: MapKey>(def: &TreeDef) -> Result<impl Iterator<Item = (&K, &TreeDef)>> {
-    let wrong = || {
-        mismatch(
-            def,
-            format_args!("a map with keys of the type `{}`", std::any::type_name::<K>()),
-        )
-    };
+    let wrong = || mismatch(def, format_args!("a map with keys of the type `{}`", std::any::type_name::<K>()));
     let node = def.node().ok_or_else(wrong)?;
     let keys = match &node.kind {
         Kind::Map(keys) => keys.get::<K>(),

@@ -58,10 +58,7 @@ fn separator(idx: usize) -> &'static str {
 }
 
 fn separated(f: &mut fmt::Formatter<'_>, children: &[TreeDef]) -> fmt::Result {
-    children
-        .iter()
-        .enumerate()
-        .try_for_each(|(idx, child)| write!(f, "{}{child}", separator(idx)))
+    children.iter().enumerate().try_for_each(|(idx, child)| write!(f, "{}{child}", separator(idx)))
 }
 
 fn record(f: &mut fmt::Formatter<'_>, layout: &Layout, statics: &[StaticValue], children: &[TreeDef]) -> fmt::Result {

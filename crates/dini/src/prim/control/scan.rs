@@ -16,7 +16,7 @@ use crate::{
         instantiate, to_front,
     },
     shape::Aval,
-    trace::{PartialEval, bind, recorder::eval_program, stage_program},
+    trace::{bind, recorder::eval_program, stage_program},
     transform::derived::{batch_program, jvp_program, split_program, transpose_program},
 };
 use dini_cpu::graph::Op;
@@ -229,12 +229,7 @@ fn scan_batch(p: &Scan, size: usize, xs: &[Array], axes: &[Option<usize>]) -> Re
         })
         .collect();
     let outs = bind(p.with(body.program.clone(), c, p.n_carry), &operands)?;
-    let axes = body
-        .batched_out
-        .iter()
-        .enumerate()
-        .map(|(i, b)| b.then_some(usize::from(i >= p.n_carry)))
-        .collect();
+    let axes = body.batched_out.iter().enumerate().map(|(i, b)| b.then_some(usize::from(i >= p.n_carry))).collect();
     Ok((outs, axes))
 }
 
@@ -383,9 +378,8 @@ fn scan_transpose(p: &Scan, cts: &[Option<Array>], xs: &[Operand]) -> Result<Vec
     let n_lin_stacked = count(&unknown[n..]);
     let first = u.first_stacked();
     let n_moving = u.body.inputs.len() - first - n_lin_stacked;
-    let linear: Vec<bool> = (0..u.body.inputs.len())
-        .map(|i| (n_fixed..first).contains(&i) || i >= first + n_moving)
-        .collect();
+    let linear: Vec<bool> =
+        (0..u.body.inputs.len()).map(|i| (n_fixed..first).contains(&i) || i >= first + n_moving).collect();
     let out_cts: Vec<Option<Array>> = keep(cts, &halves.unknown_out);
     let mut given = vec![true; u.n_carry];
     given.extend(out_cts[u.n_carry..].iter().map(Option::is_some));
@@ -396,14 +390,8 @@ fn scan_transpose(p: &Scan, cts: &[Option<Array>], xs: &[Operand]) -> Result<Vec
     let carry_avals = body_ins[u.n_captures..first].to_vec();
     let t_ins = t.program.in_avals();
     let ct_out_avals = t_ins[n_fixed + n_moving + u.n_carry..].to_vec();
-    let avals = [
-        &body_ins[..n_fixed],
-        &carry_avals,
-        &cap_avals,
-        &body_ins[first..first + n_moving],
-        &ct_out_avals,
-    ]
-    .concat();
+    let avals =
+        [&body_ins[..n_fixed], &carry_avals, &cap_avals, &body_ins[first..first + n_moving], &ct_out_avals].concat();
     let step = stage_program(u.body.label, &avals, |args| {
         let (fixed, rest) = args.split_at(n_fixed);
         let (ct_carry, rest) = rest.split_at(u.n_carry);

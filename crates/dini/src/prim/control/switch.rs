@@ -80,9 +80,8 @@ fn union(masks: impl Iterator<Item = Vec<bool>>) -> Vec<bool> {
 
 fn switch_jvp(p: &Switch, xs: &[Array], ts: &[Option<Array>]) -> Result<Duals> {
     let varies = nonzero(&ts[1..]);
-    let each = |force: &[bool]| -> Result<Vec<_>> {
-        p.branches.iter().map(|b| jvp_program(b, &varies, force)).collect()
-    };
+    let each =
+        |force: &[bool]| -> Result<Vec<_>> { p.branches.iter().map(|b| jvp_program(b, &varies, force)).collect() };
     let mask = union(each(&[])?.iter().map(|b| b.nonzero_out.clone()));
     let branches = each(&mask)?.iter().map(|b| b.program.clone()).collect();
     let operands: Vec<Array> = xs.iter().chain(ts[1..].iter().flatten()).cloned().collect();
@@ -119,9 +118,7 @@ fn switch_batch(p: &Switch, size: usize, xs: &[Array], axes: &[Option<usize>]) -
         let own = crate::prim::effects::masked_lanes(&taken, || eval_program(&branch.program, &masked))?;
         outs = Some(match outs {
             None => own,
-            Some(outs) => {
-                outs.iter().zip(&own).map(|(others, own)| ops::select_lanes(&taken, own, others)).collect()
-            }
+            Some(outs) => outs.iter().zip(&own).map(|(others, own)| ops::select_lanes(&taken, own, others)).collect(),
         });
     }
     let outs = outs.unwrap_or_default();
@@ -135,9 +132,8 @@ fn switch_split(p: &Switch, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option
         return Ok(None);
     }
     let unknown: Vec<bool> = xs[1..].iter().map(|x| cx.is_unknown(x)).collect();
-    let each = |force: &[bool]| -> Result<Vec<_>> {
-        p.branches.iter().map(|b| split_program(b, &unknown, force)).collect()
-    };
+    let each =
+        |force: &[bool]| -> Result<Vec<_>> { p.branches.iter().map(|b| split_program(b, &unknown, force)).collect() };
     let mask = union(each(&[])?.iter().map(|b| b.unknown_out.clone()));
     let splits = each(&mask)?;
     let n_known = mask.iter().filter(|u| !**u).count();
@@ -182,8 +178,7 @@ fn switch_split(p: &Switch, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option
     let known_operands: Vec<Array> = std::iter::once(xs[0].clone()).chain(keep(&xs[1..], &known_mask)).collect();
     let mut outs = bind(Switch { branches: known }, &known_operands)?;
     let kept = outs.split_off(n_known);
-    let operands: Vec<Array> =
-        std::iter::once(xs[0].clone()).chain(kept).chain(keep(&xs[1..], &unknown)).collect();
+    let operands: Vec<Array> = std::iter::once(xs[0].clone()).chain(kept).chain(keep(&xs[1..], &unknown)).collect();
     let recorded = cx.record(Switch { branches: rest }, &operands)?;
     Ok(Some(merge(&mask, outs, recorded)))
 }

@@ -13,12 +13,13 @@ use crate::{
     },
     lower::erase,
     ops,
+    prim::to_front,
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Operand, Primitive, Rules, Transpose,
         call::{Call, at_front, fits, merge, nonzero},
-        instantiate, late_error::late_error,
+        instantiate,
+        late_error::late_error,
     },
-    prim::to_front,
     shape::Aval,
     trace::{PartialEval, bind, here, recorder::eval_program, stage_program},
     transform::derived::{batch_program, jvp_program, split_program},
@@ -163,8 +164,7 @@ fn while_batch(p: &While, size: usize, xs: &[Array], axes: &[Option<usize>]) -> 
         for ((x, axis), has) in xs[n..].iter().zip(&axes[n..]).zip(&carry) {
             operands.push(if *has { to_front(x, *axis, size) } else { x.clone() });
         }
-        let new =
-            While { cond: cond.program.clone(), body: body.program.clone(), n_cond: p.n_cond, n_body: p.n_body };
+        let new = While { cond: cond.program.clone(), body: body.program.clone(), n_cond: p.n_cond, n_body: p.n_body };
         return Ok((bind(new, &operands)?, lanes(&carry)));
     }
     let all = vec![true; carry.len()];
@@ -182,8 +182,7 @@ fn while_batch(p: &While, size: usize, xs: &[Array], axes: &[Option<usize>]) -> 
     let step = stage_program(p.body.label, &body_avals, |xs| {
         let (running, old) = (&xs[n], &xs[n + 1..]);
         let new = eval_program(&body.program, &[&xs[p.n_cond..n], old].concat())?;
-        let next: Vec<Array> =
-            old.iter().zip(&new).map(|(old, new)| ops::select_lanes(running, new, old)).collect();
+        let next: Vec<Array> = old.iter().zip(&new).map(|(old, new)| ops::select_lanes(running, new, old)).collect();
         let goes_on = eval_program(&cond.program, &[&xs[..p.n_cond], &next[..]].concat())?;
         Ok([vec![running & &goes_on[0]], next].concat())
     })?;

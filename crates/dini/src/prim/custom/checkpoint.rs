@@ -13,11 +13,7 @@ use crate::{
         call::{batch_call, dce_call, infer_program, jvp_call, merge, split_call, transpose_call},
     },
     shape::Aval,
-    trace::{
-        PartialEval, bind, bind_at,
-        recorder::read,
-        stage_program, with_location,
-    },
+    trace::{PartialEval, bind, bind_at, recorder::read, stage_program, with_location},
     transform::derived::split_program,
 };
 use std::{collections::HashMap, sync::Arc};

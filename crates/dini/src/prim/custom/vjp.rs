@@ -203,7 +203,12 @@ impl CustomVjpBackward {
         Ok(self.outs.iter().filter(|a| a.dtype.is_inexact()).map(|a| late_error(error.clone(), a)).collect())
     }
 
-    fn forward(&self, jvp: &Program, xs: &[Array], run: fn(&Program, &[Array]) -> Result<Vec<Array>>) -> Result<Vec<Array>> {
+    fn forward(
+        &self,
+        jvp: &Program,
+        xs: &[Array],
+        run: fn(&Program, &[Array]) -> Result<Vec<Array>>,
+    ) -> Result<Vec<Array>> {
         let [_, _, captures, args, tangents] = self.groups(xs);
         let mut given = tangents.iter();
         let all: Vec<Array> = args
@@ -223,16 +228,15 @@ impl Primitive for CustomVjpBackward {
     const NAME: &'static str = "custom_vjp_backward";
     const RULES: Rules<Self> = Rules {
         infer: |p, _| Ok(p.outs.iter().filter(|a| a.dtype.is_inexact()).cloned().collect()),
-        lower: Lower::Schedule(|_, _, _, _, _| {
-            Err(Error::new(ErrorKind::Internal, "was not erased before lowering"))
-        }),
+        lower: Lower::Schedule(|_, _, _, _, _| Err(Error::new(ErrorKind::Internal, "was not erased before lowering"))),
         jvp: Jvp::By(|p, xs, outs, ts| {
             let n: usize = p.counts.iter().sum();
             if let Some(jvp) = &p.jvp {
                 // The forward rule is an expression like any other.
-                let staged = stage_program(jvp.label, &xs.iter().map(|x| x.aval().clone()).collect::<Vec<_>>(), |xs| {
-                    p.forward(jvp, xs, eval_program)
-                })?;
+                let staged =
+                    stage_program(jvp.label, &xs.iter().map(|x| x.aval().clone()).collect::<Vec<_>>(), |xs| {
+                        p.forward(jvp, xs, eval_program)
+                    })?;
                 return Ok(tangents_of(&staged.program, xs, ts)?.unwrap_or_else(|| vec![None; outs.len()]));
             }
             if ts[..n].iter().any(Option::is_some) {
