@@ -483,6 +483,6 @@ fn check(seed: u64) {
 
 #[test]
 fn random_graphs_agree() {
-    let n: u64 = std::env::var("DINI_RANDOM_GRAPHS").ok().and_then(|n| n.parse().ok()).unwrap_or(400);
+    let n: u64 = std::env::var("DINI_RANDOM_GRAPHS").ok().and_then(|n| n.parse().ok()).unwrap_or(2000);
     (0..n).for_each(check);
 }

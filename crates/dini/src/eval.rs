@@ -35,13 +35,16 @@ pub(crate) fn eval(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Array>>
         Some(entry) => entry,
         None => {
             let entry = Rc::new(make(prim, inputs, &key.1, at)?);
-            CACHE.with(|c| {
-                let mut cache = c.borrow_mut();
-                if cache.len() >= CAPACITY {
-                    cache.clear();
-                }
-                cache.insert(key, entry.clone());
-            });
+            // What is compared by identity is never found again.
+            if !lower::is_unique(prim) {
+                CACHE.with(|c| {
+                    let mut cache = c.borrow_mut();
+                    if cache.len() >= CAPACITY {
+                        cache.clear();
+                    }
+                    cache.insert(key, entry.clone());
+                });
+            }
             entry
         }
     };

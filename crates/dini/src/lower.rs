@@ -12,7 +12,7 @@ use crate::{
     counters,
     error::{Error, ErrorKind, Loc, Result},
     ir::{Atom, Literal, MemoKey, Program, cse::cse, dce::dce, simplify::simplify},
-    prim::late_error,
+    prim::{Prim, late_error},
     shape::Aval,
     trace::{bind_at, recorder::read, stage_program, with_location},
 };
@@ -48,12 +48,27 @@ pub(crate) fn compile(program: &Arc<Program>) -> Result<Arc<Compiled>> {
     let Prepared { program: prepared, used_inputs, poisons } = prepare(program)?;
     let (graph, _) = lower(&prepared)?;
     let compiled = Arc::new(Compiled { executable: Executable::compile(&graph), used_inputs, poisons });
-    let mut cache = lock();
-    if cache.len() >= CAPACITY {
-        cache.clear();
+    if !holds_closure(program) {
+        let mut cache = lock();
+        if cache.len() >= CAPACITY {
+            cache.clear();
+        }
+        cache.insert(program.clone(), compiled.clone());
     }
-    cache.insert(program.clone(), compiled.clone());
     Ok(compiled)
+}
+
+/// Whether a program holds a user's closure or an error: such programs equal no other one, so caching them would only keep
+/// them alive.
+fn holds_closure(program: &Program) -> bool {
+    let mut holds = false;
+    program.visit(&mut |eqn| holds |= is_unique(&eqn.prim));
+    holds
+}
+
+/// Whether a primitive is compared by identity.
+pub(crate) fn is_unique(prim: &Prim) -> bool {
+    matches!(prim, Prim::HostCall(_) | Prim::Inspect(_) | Prim::LateError(_))
 }
 
 impl Compiled {
