@@ -3,19 +3,15 @@
 //! Invariants: storage is aligned to [`ALIGNMENT`] bytes; every byte below `len · size` is initialized; the bytes of a
 //! `bool` buffer are 0 or 1. A buffer knows nothing of shapes.
 
+mod storage;
+
 use crate::{
     counters,
     dtype::{DType, Element},
     math::{Slice, SliceMut},
 };
-use std::{
-    alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error},
-    fmt,
-    mem::ManuallyDrop,
-    ptr::NonNull,
-    slice,
-    sync::Arc,
-};
+use std::{fmt, mem::ManuallyDrop, slice, sync::Arc};
+use storage::Block;
 
 /// Alignment of a buffer's storage in bytes: one cache line, and the widest vector register.
 pub const ALIGNMENT: usize = 64;
@@ -24,73 +20,35 @@ pub const ALIGNMENT: usize = 64;
 pub struct Buffer {
     dtype: DType,
     len: usize,
-    /// Size of the allocation; 0 means that there is none (empty, or borrowed through [`Buffer::view`]).
-    capacity: usize,
-    data: NonNull<u8>,
-}
-
-// SAFETY: a buffer owns its storage like a `Vec`, and its elements are plain data.
-unsafe impl Send for Buffer {}
-// SAFETY: shared access only reads.
-unsafe impl Sync for Buffer {}
-
-const fn dangling() -> NonNull<u8> {
-    NonNull::without_provenance(std::num::NonZero::new(ALIGNMENT).expect("the alignment is not 0"))
-}
-
-fn layout(capacity: usize) -> Layout {
-    Layout::from_size_align(capacity, ALIGNMENT).expect("a buffer's size fits the address space")
+    block: Block,
 }
 
 fn byte_len(dtype: DType, len: usize) -> usize {
-    dtype
-        .size()
-        .checked_mul(len)
-        .expect("a buffer's size fits the address space")
+    dtype.size().checked_mul(len).expect("a buffer's size fits the address space")
 }
 
 impl Buffer {
-    fn allocate(dtype: DType, len: usize, capacity: usize, zeroed: bool) -> Buffer {
-        if capacity == 0 {
-            return Buffer {
-                dtype,
-                len,
-                capacity: 0,
-                data: dangling(),
-            };
-        }
-        let layout = layout(capacity);
-        // SAFETY: the layout's size is not 0.
-        let data = unsafe { if zeroed { alloc_zeroed(layout) } else { alloc(layout) } };
-        let Some(data) = NonNull::new(data) else {
-            handle_alloc_error(layout)
-        };
-        counters::add_bytes(capacity as u64);
-        Buffer {
-            dtype,
-            len,
-            capacity,
-            data,
-        }
-    }
-
     /// `len` zeros (`false` for `bool`).
     pub fn zeros(dtype: DType, len: usize) -> Buffer {
-        Buffer::allocate(dtype, len, byte_len(dtype, len), true)
+        let bytes = byte_len(dtype, len);
+        counters::add_bytes(bytes as u64);
+        Buffer { dtype, len, block: Block::zeros(bytes) }
     }
 
-    /// Storage for `len` elements that are not yet initialized.
+    /// Storage for `len` elements with any content: bytes of a `bool` may be neither 0 nor 1.
     ///
     /// # Safety
-    /// Every element must be written, `bool`s as 0 or 1, before anything reads the buffer.
-    pub(crate) unsafe fn uninitialized(dtype: DType, len: usize) -> Buffer {
-        Buffer::allocate(dtype, len, byte_len(dtype, len), false)
+    /// If the type is `bool`, every element must be written before anything reads the buffer.
+    unsafe fn any(dtype: DType, len: usize) -> Buffer {
+        let bytes = byte_len(dtype, len);
+        counters::add_bytes(bytes as u64);
+        Buffer { dtype, len, block: Block::new(bytes).0 }
     }
 
     /// A copy of the elements.
     pub fn from_slice<T: Element>(elements: &[T]) -> Buffer {
         // SAFETY: all of it is written on the next line.
-        let mut out = unsafe { Buffer::uninitialized(T::DTYPE, elements.len()) };
+        let mut out = unsafe { Buffer::any(T::DTYPE, elements.len()) };
         out.as_mut_slice::<T>().copy_from_slice(elements);
         out
     }
@@ -136,7 +94,7 @@ impl Buffer {
     pub fn as_slice<T: Element>(&self) -> &[T] {
         self.expect_dtype::<T>();
         // SAFETY: the storage holds `len` initialized elements of this type, aligned beyond its needs.
-        unsafe { slice::from_raw_parts(self.data.as_ptr().cast(), self.len) }
+        unsafe { slice::from_raw_parts(self.block.as_ptr().cast(), self.len) }
     }
 
     /// The elements, to be changed.
@@ -146,7 +104,7 @@ impl Buffer {
     pub fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
         self.expect_dtype::<T>();
         // SAFETY: as in `as_slice`, and the buffer is borrowed mutably.
-        unsafe { slice::from_raw_parts_mut(self.data.as_ptr().cast(), self.len) }
+        unsafe { slice::from_raw_parts_mut(self.block.as_ptr().cast(), self.len) }
     }
 
     /// The elements, their type known at run time.
@@ -188,12 +146,13 @@ impl Buffer {
     /// The storage, element after element in the machine's byte order.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: that many bytes are initialized.
-        unsafe { slice::from_raw_parts(self.data.as_ptr(), byte_len(self.dtype, self.len)) }
+        unsafe { slice::from_raw_parts(self.block.as_ptr(), byte_len(self.dtype, self.len)) }
     }
 
     /// Memory for a result of the executor, which writes all of it.
     pub(crate) fn for_result(bytes: usize) -> Arc<Buffer> {
-        Arc::new(Buffer::zeros(DType::U8, bytes))
+        // SAFETY: the type is not `bool`.
+        Arc::new(unsafe { Buffer::any(DType::U8, bytes) })
     }
 
     /// A buffer that borrows its storage and must not be dropped, nor outlive the storage.
@@ -201,8 +160,7 @@ impl Buffer {
     /// # Safety
     /// There must be `len` initialized elements of the type, which nothing writes as long as the view is used.
     pub(crate) unsafe fn view(data: *mut u8, dtype: DType, len: usize) -> ManuallyDrop<Buffer> {
-        let data = NonNull::new(data).unwrap_or(dangling());
-        ManuallyDrop::new(Buffer { dtype, len, capacity: 0, data })
+        ManuallyDrop::new(Buffer { dtype, len, block: Block::borrowed(data) })
     }
 
     /// Takes the storage to hold other elements. Bytes stay as they are: `bool`s must be written before they are read.
@@ -210,7 +168,8 @@ impl Buffer {
     /// # Panics
     /// If the storage is too small.
     pub(crate) fn set_type(&mut self, dtype: DType, len: usize) {
-        assert!(byte_len(dtype, len) <= self.capacity, "storage of {} bytes for {len} {dtype}", self.capacity);
+        let capacity = self.block.capacity();
+        assert!(byte_len(dtype, len) <= capacity, "storage of {capacity} bytes for {len} {dtype}");
         (self.dtype, self.len) = (dtype, len);
     }
 
@@ -221,23 +180,14 @@ impl Buffer {
     }
 
     pub(crate) fn as_ptr(&self) -> *mut u8 {
-        self.data.as_ptr()
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if self.capacity > 0 {
-            // SAFETY: allocated in `allocate` with the same layout, and not freed before.
-            unsafe { dealloc(self.data.as_ptr(), layout(self.capacity)) }
-        }
+        self.block.as_ptr()
     }
 }
 
 impl Clone for Buffer {
     fn clone(&self) -> Buffer {
         // SAFETY: all of it is written on the next line.
-        let out = unsafe { Buffer::uninitialized(self.dtype, self.len) };
+        let out = unsafe { Buffer::any(self.dtype, self.len) };
         // SAFETY: both storages hold that many bytes and are distinct.
         unsafe { out.as_ptr().copy_from_nonoverlapping(self.as_ptr(), self.bytes().len()) };
         out

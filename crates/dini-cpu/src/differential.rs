@@ -475,6 +475,14 @@ fn check(seed: u64) {
         let got = executable.run(&inputs).expect("nothing fails");
         for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
             let fits = (got.dtype(), got.len()) == (expected.dtype(), expected.len());
+            if !(fits && agree(got, expected)) && std::env::var_os("DINI_SHOW").is_some() {
+                let consts = |s: String| if s.len() > 150 { format!("{}…", s.chars().take(150).collect::<String>()) } else { s };
+                for node in &graph.nodes {
+                    let types: Vec<String> = node.outs().map(|v| format!("%{}:{}", v.0, graph.type_of(v))).collect();
+                    eprintln!("{types:?} = {} {:?}", consts(format!("{:?}", node.op)), node.args);
+                }
+                eprintln!("{:?}\n{}", graph.outputs, crate::schedule::schedule(&graph));
+            }
             assert!(fits && agree(got, expected), "seed {seed}, run {run}, output {i}: got {got:?}, expected {expected:?}");
         }
         assert!(inputs.iter().zip(&originals).all(|(a, b)| **a == *b), "seed {seed} changed an input");

@@ -44,6 +44,21 @@ pub(crate) fn outside(mode: OutOfBounds, dtype: DType) -> Option<ElementBytes> {
     }
 }
 
+/// A whole number as an element.
+pub(crate) fn count(n: usize, dtype: DType) -> ElementBytes {
+    match dtype {
+        DType::Bool => bytes([(n != 0) as u8]),
+        DType::U8 => bytes((n as u8).to_ne_bytes()),
+        DType::U32 => bytes((n as u32).to_ne_bytes()),
+        DType::U64 => bytes((n as u64).to_ne_bytes()),
+        DType::I32 => bytes((n as i32).to_ne_bytes()),
+        DType::I64 => bytes((n as i64).to_ne_bytes()),
+        DType::F32 => bytes((n as f32).to_ne_bytes()),
+        DType::F64 => bytes((n as f64).to_ne_bytes()),
+        DType::C64 | DType::C128 | DType::Float0 => [0; 16],
+    }
+}
+
 /// Element `i` of an integer slice as an index; those beyond `i64` become its largest value.
 ///
 /// # Panics

@@ -7,6 +7,7 @@ mod builtin;
 mod call;
 mod frame;
 mod reduce;
+mod scalar;
 mod strided;
 mod tile;
 
@@ -15,37 +16,76 @@ use crate::{
     element,
     executable::RunError,
     graph::{Graph, OutOfBounds, ScatterKind},
-    schedule::{self, Moving, Slot, SlotId, Step, Tensor},
+    schedule::{self, KernelStep, Moving, Slot, SlotId, Step, Tensor},
 };
-use frame::Frame;
+use frame::{Frame, Needs};
+use scalar::ScalarProgram;
 use std::sync::{Arc, Mutex, PoisonError};
 use strided::with_bits;
 use tile::TileProgram;
 
+/// A kernel ready to run.
+#[derive(Debug)]
+enum Launch {
+    /// Tile by tile.
+    Tiles(TileProgram),
+    /// Kernels over one point, and loops of such.
+    Scalars(ScalarProgram),
+}
+
 /// A schedule ready to run.
 pub(crate) struct Program {
     slots: Vec<Slot>,
-    steps: Vec<Step<TileProgram>>,
+    steps: Vec<Step<Launch>>,
     outputs: Vec<Tensor>,
     /// The slots whose buffers leave with the results.
     results: Vec<SlotId>,
-    scratch_bytes: usize,
-    n_bases: usize,
+    needs: Needs,
     /// Memory of runs that ended. Each run takes one or makes its own, so runs may overlap and nest.
     frames: Mutex<Vec<Frame>>,
+}
+
+/// Compiles steps; neighbours that compute single elements become one program.
+fn compile(steps: Vec<Step<KernelStep>>, slots: &[Slot], needs: &mut Needs) -> Vec<Step<Launch>> {
+    let mut compiled = vec![];
+    let mut steps = steps.into_iter().peekable();
+    while let Some(step) = steps.next() {
+        if scalar::is_scalar(&step) {
+            let mut run = vec![step];
+            while let Some(next) = steps.next_if(scalar::is_scalar) {
+                run.push(next);
+            }
+            match ScalarProgram::new(&run, slots) {
+                Some(program) => compiled.push(Step::Kernel(Launch::Scalars(program))),
+                None => compiled.extend(run.into_iter().map(|step| compile_step(step, slots, needs))),
+            }
+        } else {
+            compiled.push(compile_step(step, slots, needs));
+        }
+    }
+    compiled
+}
+
+fn compile_step(step: Step<KernelStep>, slots: &[Slot], needs: &mut Needs) -> Step<Launch> {
+    let mut inner = Needs::default();
+    let mut kernel = |step| {
+        let program = TileProgram::new(&step);
+        needs.scratch_bytes = needs.scratch_bytes.max(program.scratch_bytes);
+        needs.n_bases = needs.n_bases.max(program.n_bases());
+        Launch::Tiles(program)
+    };
+    let step = step.map(&mut kernel, &mut |steps| compile(steps, slots, &mut inner));
+    needs.scratch_bytes = needs.scratch_bytes.max(inner.scratch_bytes);
+    needs.n_bases = needs.n_bases.max(inner.n_bases);
+    step
 }
 
 impl Program {
     /// Compiles a graph.
     pub fn new(graph: &Graph) -> Program {
         let schedule = schedule::schedule(graph);
-        let (mut scratch_bytes, mut n_bases) = (0, 0);
-        let steps = schedule::map_kernels(schedule.steps, &mut |step| {
-            let program = TileProgram::new(&step);
-            scratch_bytes = scratch_bytes.max(program.scratch_bytes);
-            n_bases = n_bases.max(program.n_bases());
-            program
-        });
+        let mut needs = Needs::default();
+        let steps = compile(schedule.steps, &schedule.slots, &mut needs);
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
         Program {
@@ -53,8 +93,7 @@ impl Program {
             steps,
             outputs: schedule.outputs,
             results,
-            scratch_bytes,
-            n_bases,
+            needs,
             frames: Mutex::new(vec![]),
         }
     }
@@ -62,7 +101,7 @@ impl Program {
     /// Runs on inputs of the right types.
     pub fn run(&self, inputs: &[Arc<Buffer>]) -> Result<Vec<Arc<Buffer>>, RunError> {
         let frame = self.frames.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut frame = frame.unwrap_or_else(|| Frame::new(&self.slots, self.scratch_bytes, self.n_bases));
+        let mut frame = frame.unwrap_or_else(|| Frame::new(&self.slots, &self.needs));
         // Inputs are the first slots.
         for (i, input) in inputs.iter().enumerate() {
             frame.lend(SlotId(i as u32), input.as_ptr());
@@ -105,7 +144,7 @@ impl Program {
 
 /// # Safety
 /// The slots must hold what the schedule says at this step.
-unsafe fn run_steps(steps: &[Step<TileProgram>], frame: &mut Frame) -> Result<(), RunError> {
+unsafe fn run_steps(steps: &[Step<Launch>], frame: &mut Frame) -> Result<(), RunError> {
     for step in steps {
         // SAFETY: promised by the caller; each step leaves what the next expects.
         unsafe { run_step(step, frame)? }
@@ -115,11 +154,12 @@ unsafe fn run_steps(steps: &[Step<TileProgram>], frame: &mut Frame) -> Result<()
 
 /// # Safety
 /// As for [`run_steps`].
-unsafe fn run_step(step: &Step<TileProgram>, frame: &mut Frame) -> Result<(), RunError> {
+unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunError> {
     // SAFETY: the schedule placed the operands in their slots, and results in slots that no operand shares.
     unsafe {
         match step {
-            Step::Kernel(program) => program.run(frame),
+            Step::Kernel(Launch::Tiles(program)) => program.run(frame),
+            Step::Kernel(Launch::Scalars(program)) => program.run(frame),
             Step::Copy { from, to } => {
                 frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
             }
@@ -168,7 +208,7 @@ unsafe fn run_step(step: &Step<TileProgram>, frame: &mut Frame) -> Result<(), Ru
 ///
 /// # Safety
 /// As for [`run_steps`].
-unsafe fn run_builtin(step: &Step<TileProgram>, frame: &Frame) {
+unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
     // SAFETY: as in `run_step`.
     unsafe {
         match step {

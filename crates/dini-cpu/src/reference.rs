@@ -122,7 +122,7 @@ fn evaluate_plain(op: &Op, args: &[Arc<Buffer>], arg_types: &[&TensorType], out:
                 put(
                     out,
                     i,
-                    count(i / inner % out_type.shape[*axis], out_type.dtype),
+                    element::count(i / inner % out_type.shape[*axis], out_type.dtype),
                 );
             }
         }
@@ -144,7 +144,7 @@ fn evaluate_plain(op: &Op, args: &[Arc<Buffer>], arg_types: &[&TensorType], out:
                 let start = i / inner * inner * shape[*axis] + i % inner;
                 let better = |a: usize, b: usize| is_better(*largest, &args[0], start + a * inner, start + b * inner);
                 let best = (1..shape[*axis]).fold(0, |best, k| if better(k, best) { k } else { best });
-                put(out, i, count(best, out_type.dtype));
+                put(out, i, element::count(best, out_type.dtype));
             }
         }
         Op::Cumulative { combine, axis, reverse } => {
@@ -440,21 +440,6 @@ fn identity(combine: Combine, dtype: DType) -> ElementBytes {
         // Floats have no bitwise operations: the checker refuses `and`.
         DType::F32 => of!(0f32, 1f32, f32::NEG_INFINITY, f32::INFINITY, 0f32),
         DType::F64 => of!(0f64, 1f64, f64::NEG_INFINITY, f64::INFINITY, 0f64),
-        DType::C64 | DType::C128 | DType::Float0 => [0; 16],
-    }
-}
-
-/// A whole number as an element.
-fn count(n: usize, dtype: DType) -> ElementBytes {
-    match dtype {
-        DType::Bool => bytes([(n != 0) as u8]),
-        DType::U8 => bytes((n as u8).to_ne_bytes()),
-        DType::U32 => bytes((n as u32).to_ne_bytes()),
-        DType::U64 => bytes((n as u64).to_ne_bytes()),
-        DType::I32 => bytes((n as i32).to_ne_bytes()),
-        DType::I64 => bytes((n as i64).to_ne_bytes()),
-        DType::F32 => bytes((n as f32).to_ne_bytes()),
-        DType::F64 => bytes((n as f64).to_ne_bytes()),
         DType::C64 | DType::C128 | DType::Float0 => [0; 16],
     }
 }

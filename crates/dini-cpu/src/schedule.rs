@@ -153,10 +153,10 @@ pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
 }
 
 impl<K> Step<K> {
-    /// The same step with its kernels held in another way.
-    pub fn map_kernels<L>(self, f: &mut impl FnMut(K) -> L) -> Step<L> {
+    /// The same step with its kernel, or its nested steps, held in another way.
+    pub fn map<L>(self, kernel: &mut dyn FnMut(K) -> L, nested: &mut dyn FnMut(Vec<Step<K>>) -> Vec<Step<L>>) -> Step<L> {
         match self {
-            Step::Kernel(kernel) => Step::Kernel(f(kernel)),
+            Step::Kernel(k) => Step::Kernel(kernel(k)),
             Step::Copy { from, to } => Step::Copy { from, to },
             Step::Assemble { fill, parts, to } => Step::Assemble { fill, parts, to },
             Step::ArgReduce { from, to, axis, largest } => Step::ArgReduce { from, to, axis, largest },
@@ -172,24 +172,14 @@ impl<K> Step<K> {
             Step::Dot { a, b, plan, to } => Step::Dot { a, b, plan, to },
             Step::Call { call, origin, args, outs } => Step::Call { call, origin, args, outs },
             Step::While { cond, flag, body, swaps } => {
-                Step::While { cond: map_kernels(cond, f), flag, body: map_kernels(body, f), swaps }
+                Step::While { cond: nested(cond), flag, body: nested(body), swaps }
             }
             Step::Switch { index, branches } => {
-                Step::Switch { index, branches: branches.into_iter().map(|steps| map_kernels(steps, f)).collect() }
+                Step::Switch { index, branches: branches.into_iter().map(nested).collect() }
             }
             Step::Scan { length, reverse, windows, body, swaps } => {
-                Step::Scan { length, reverse, windows, body: map_kernels(body, f), swaps }
+                Step::Scan { length, reverse, windows, body: nested(body), swaps }
             }
         }
     }
-}
-
-/// [`Step::map_kernels`] of each step.
-pub(crate) fn map_kernels<K, L>(steps: Vec<Step<K>>, f: &mut impl FnMut(K) -> L) -> Vec<Step<L>> {
-    // Not a plain `collect` of a closure over `f`: the recursion would give the closure a type of infinite depth.
-    let mut out = Vec::with_capacity(steps.len());
-    for step in steps {
-        out.push(step.map_kernels(f));
-    }
-    out
 }

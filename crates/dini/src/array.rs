@@ -128,6 +128,7 @@ impl Array {
         }
     }
 
+    #[track_caller]
     pub(crate) fn aval(&self) -> &Aval {
         match &self.repr {
             Repr::Concrete(c) => &c.aval,

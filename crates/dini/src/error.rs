@@ -214,8 +214,12 @@ impl fmt::Display for Error {
         if let Some(help) = &e.help {
             write!(f, "\n   = help: {help}")?;
         }
-        for note in &e.notes {
-            write!(f, "\n   = note: {note}")?;
+        // A recursion makes the same call again and again.
+        for same in e.notes.chunk_by(|a, b| a == b) {
+            write!(f, "\n   = note: {}", same[0])?;
+            if same.len() > 1 {
+                write!(f, " ({} times)", same.len())?;
+            }
         }
         Ok(())
     }

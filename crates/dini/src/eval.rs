@@ -2,6 +2,7 @@
 
 use crate::{
     array::{Array, Origin},
+    debug_nans,
     error::{Error, ErrorKind, Loc, Result},
     ir::{Atom, Eqn, Label, Program, Var, renumber},
     lower::{self, Compiled},
@@ -28,6 +29,11 @@ thread_local! {
 
 /// Runs one operation on concrete operands.
 pub(crate) fn eval(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Array>> {
+    if debug_nans::enabled() { debug_nans::eval(prim, inputs, at) } else { eval_whole(prim, inputs, at) }
+}
+
+/// [`eval`] that looks at nothing.
+pub(crate) fn eval_whole(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Array>> {
     let avals: Vec<Aval> = inputs.iter().map(|x| x.aval().clone()).collect();
     let key = (prim.clone(), avals);
     let found = CACHE.with(|c| c.borrow().get(&key).cloned());
@@ -49,7 +55,8 @@ pub(crate) fn eval(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Array>>
         }
     };
     run(&entry.program, &entry.compiled, &entry.outs, inputs, Origin { what: prim.name(), at })
-        .map_err(|e| e.op(prim.name()).at(at))
+        // An error that has a line is the user's own, from a host function.
+        .map_err(|e| if e.location().is_some() { e } else { e.op(prim.name()).at(at) })
 }
 
 fn make(prim: &Prim, inputs: &[Array], avals: &[Aval], at: Loc) -> Result<Entry> {

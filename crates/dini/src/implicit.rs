@@ -26,10 +26,22 @@ pub(crate) fn expect_like(
     want: (&[Aval], &TreeDef),
     like: &str,
 ) -> Result<()> {
-    if let Some(difference) = want.1.first_difference(got.1) {
+    expect_as(name, &format!("`{callable}` returned"), at, got, want, like)
+}
+
+/// [`expect_like`] of what a callable did, in words.
+fn expect_as(
+    name: &str,
+    did: &str,
+    at: Loc,
+    got: (&[Array], &TreeDef),
+    want: (&[Aval], &TreeDef),
+    like: &str,
+) -> Result<()> {
+    if let Some(difference) = got.1.first_difference(want.1) {
         return Err(Error::new(
             ErrorKind::Structure,
-            format!("`{callable}` returned the structure {}, expected that of {like}, {}; {difference}", got.1, want.1),
+            format!("{did} the structure {}, expected that of {like}, {}; {difference}", got.1, want.1),
         )
         .op(name)
         .at(at));
@@ -39,16 +51,17 @@ pub(crate) fn expect_like(
         if own != aval {
             return Err(Error::new(
                 if own.dtype == aval.dtype { ErrorKind::Shape } else { ErrorKind::DType },
-                format!("`{callable}` returned {own}{}, expected {aval} as in {like}", at_path(&path)),
+                format!("{did} {own}{}, expected {aval} as in {like}", at_path(&path)),
             )
             .op(name)
             .at(at)
-            .detail(format!("the returned value: {}", x.provenance())));
+            .detail(format!("the value: {}", x.provenance())));
         }
     }
     Ok(())
 }
 
-fn at_path(path: &str) -> String {
+/// ` at `.1`` for a path that is not the root's.
+pub(crate) fn at_path(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!(" at `{path}`") }
 }

@@ -95,14 +95,19 @@ extern crate self as dini;
 
 mod array;
 mod counters;
+mod debug_nans;
 mod error;
 mod eval;
 mod implicit;
 mod ir;
+#[cfg(test)]
+mod laws;
 mod lower;
 mod ops;
 mod prim;
+pub mod primitive;
 mod shape;
+pub mod testing;
 mod trace;
 mod transform;
 pub mod tree;

@@ -241,13 +241,50 @@ pub trait DynPrimitive: fmt::Debug + Send + Sync + 'static {
     /// Whether it must run exactly as often as the program says.
     fn has_effect(&self) -> bool;
     /// One word for each cell: lower, jvp, transpose, batch, form.
-    fn coverage(&self) -> [&'static str; 5];
+    fn coverage(&self) -> [String; 5];
     #[doc(hidden)]
     fn as_any(&self) -> &dyn Any;
     #[doc(hidden)]
     fn same(&self, other: &dyn DynPrimitive) -> bool;
     #[doc(hidden)]
     fn digest(&self, state: &mut dyn std::hash::Hasher);
+}
+
+/// One word for each cell of a rule sheet, a hole with its reason: lower, jvp, transpose, batch, form.
+fn coverage_of<P: Primitive>() -> [String; 5] {
+    let todo = |why: &str| format!("TODO: {why}");
+    let lower = match P::RULES.lower {
+        Lower::Scalar(_) => "scalar".into(),
+        Lower::Loops(_) => "loops".into(),
+        Lower::Call(_) => "call".into(),
+        Lower::Schedule(_) => "schedule".into(),
+        Lower::Compose(_) => "compose".into(),
+        Lower::Todo(why) => todo(why),
+    };
+    let jvp = match P::RULES.jvp {
+        Jvp::Linear(_) => "linear".into(),
+        Jvp::Zero => "zero".into(),
+        Jvp::Elementwise(_) => "elementwise".into(),
+        Jvp::By(_) => "rule".into(),
+        Jvp::Joint(_) => "joint".into(),
+        Jvp::Todo(why) => todo(why),
+    };
+    let transpose = match P::RULES.transpose {
+        Transpose::NotLinear => "-".into(),
+        Transpose::By(_) => "rule".into(),
+        Transpose::Todo(why) => todo(why),
+    };
+    let batch = match P::RULES.batch {
+        Batch::Elementwise => "elementwise".into(),
+        Batch::By(_) => "rule".into(),
+        Batch::Todo(why) => todo(why),
+    };
+    let form = match P::RULES.form {
+        Form::First => "first".into(),
+        Form::Effect => "effect".into(),
+        Form::Higher(_) => "higher".into(),
+    };
+    [lower, jvp, transpose, batch, form]
 }
 
 fn missing(name: &str, what: &str, why: &str, at: Loc) -> Error {
@@ -310,7 +347,10 @@ impl<P: Primitive> DynPrimitive for P {
             Jvp::By(rule) => rule(self, primals, &outs, tangents)?,
             Jvp::Todo(why) => {
                 let error = missing(P::NAME, "differentiation", why, at);
-                outs.iter().map(|y| inexact(y).then(|| late_error::late_error(error.clone(), y.aval()))).collect()
+                let depends: Vec<Array> = tangents.iter().flatten().cloned().collect();
+                outs.iter()
+                    .map(|y| inexact(y).then(|| late_error::late_error(error.clone(), y.aval(), &depends)))
+                    .collect()
             }
             Jvp::Joint(_) => unreachable!("handled above"),
         };
@@ -325,9 +365,10 @@ impl<P: Primitive> DynPrimitive for P {
             }
             Transpose::Todo(why) => {
                 let error = missing(P::NAME, "transposition", why, at);
+                let depends: Vec<Array> = cts.iter().flatten().cloned().collect();
                 Ok(operands
                     .iter()
-                    .map(|o| o.is_linear().then(|| late_error::late_error(error.clone(), &o.aval())))
+                    .map(|o| o.is_linear().then(|| late_error::late_error(error.clone(), &o.aval(), &depends)))
                     .collect())
             }
         }
@@ -395,39 +436,8 @@ impl<P: Primitive> DynPrimitive for P {
         }
     }
 
-    fn coverage(&self) -> [&'static str; 5] {
-        let lower = match P::RULES.lower {
-            Lower::Scalar(_) => "scalar",
-            Lower::Loops(_) => "loops",
-            Lower::Call(_) => "call",
-            Lower::Schedule(_) => "schedule",
-            Lower::Compose(_) => "compose",
-            Lower::Todo(_) => "TODO",
-        };
-        let jvp = match P::RULES.jvp {
-            Jvp::Linear(_) => "linear",
-            Jvp::Zero => "zero",
-            Jvp::Elementwise(_) => "elementwise",
-            Jvp::By(_) => "rule",
-            Jvp::Joint(_) => "joint",
-            Jvp::Todo(_) => "TODO",
-        };
-        let transpose = match P::RULES.transpose {
-            Transpose::NotLinear => "-",
-            Transpose::By(_) => "rule",
-            Transpose::Todo(_) => "TODO",
-        };
-        let batch = match P::RULES.batch {
-            Batch::Elementwise => "elementwise",
-            Batch::By(_) => "rule",
-            Batch::Todo(_) => "TODO",
-        };
-        let form = match P::RULES.form {
-            Form::First => "first",
-            Form::Effect => "effect",
-            Form::Higher(_) => "higher",
-        };
-        [lower, jvp, transpose, batch, form]
+    fn coverage(&self) -> [String; 5] {
+        coverage_of::<P>()
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -480,7 +490,14 @@ macro_rules! primitives {
             }
         })*
 
+        /// The name and the coverage of every built-in primitive.
+        #[cfg(test)]
+        pub(crate) fn all_coverage() -> Vec<(&'static str, [String; 5])> {
+            vec![$((<$path as Primitive>::NAME, coverage_of::<$path>())),*]
+        }
+
         /// The samples of every built-in primitive.
+        #[cfg(test)]
         pub(crate) fn all_samples() -> Vec<(&'static str, Vec<(Prim, &'static str)>)> {
             vec![$((
                 <$path as Primitive>::NAME,

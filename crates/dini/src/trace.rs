@@ -28,6 +28,7 @@ use recorder::Recorder;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    hash::{Hash, Hasher},
     panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     rc::Rc,
     sync::{
@@ -40,17 +41,31 @@ use std::{
 /// Sub-programs may nest this deep; beyond it the line that goes too far is named.
 pub const MAX_DEPTH: usize = 128;
 
-/// Identifies one trace, for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Identifies one trace, for ever; knows what it was when it has ended.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Tag {
     number: u64,
     thread: ThreadId,
+    name: &'static str,
+    at: Loc,
 }
 
 impl Tag {
-    fn fresh() -> Tag {
+    fn fresh(name: &'static str, at: Loc) -> Tag {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Tag { number: NEXT.fetch_add(1, Ordering::Relaxed), thread: thread::current().id() }
+        Tag { number: NEXT.fetch_add(1, Ordering::Relaxed), thread: thread::current().id(), name, at }
+    }
+}
+
+impl PartialEq for Tag {
+    fn eq(&self, other: &Tag) -> bool {
+        self.number == other.number
+    }
+}
+impl Eq for Tag {}
+impl Hash for Tag {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.number);
     }
 }
 
@@ -92,7 +107,7 @@ pub(crate) enum Kind {
 
 thread_local! {
     static CURRENT: RefCell<Rc<Trace>> = RefCell::new(Rc::new(Trace {
-        tag: Tag::fresh(),
+        tag: Tag::fresh("eval", Location::caller()),
         parent: None,
         kind: Kind::Eval,
         depth: 0,
@@ -186,7 +201,7 @@ impl Trace {
             .op(name)
             .at(at));
         }
-        Ok(Rc::new(Trace { tag: Tag::fresh(), parent: Some(parent.clone()), kind, depth, name, at }))
+        Ok(Rc::new(Trace { tag: Tag::fresh(name, at), parent: Some(parent.clone()), kind, depth, name, at }))
     }
 
     fn is_differentiation(&self) -> bool {
@@ -318,13 +333,16 @@ fn check_escape(trace: &Rc<Trace>, op: &str, inputs: &[Array], at: Loc) -> Resul
 
 fn escaped(t: &Tracer, at: Loc) -> Error {
     let made = format!("{} came {} at {}", t.aval, phrase(t.origin.what), Place(t.origin.at));
+    let whose = format!("its transformation: `{}` at {}", t.tag.name, Place(t.tag.at));
     if t.tag.thread != thread::current().id() {
         return Error::new(ErrorKind::Escape, format!("a traced value is used on another thread: {made}"))
             .at(at)
+            .detail(whose)
             .help("a traced value stays on the thread of its transformation; move concrete arrays instead");
     }
     Error::new(ErrorKind::Escape, format!("a traced value is used after its transformation ended: {made}"))
         .at(at)
+        .detail(whose)
         .help("return the value from the transformed function instead of storing it")
 }
 
@@ -350,7 +368,12 @@ pub(crate) fn value_of(x: &Array, op: &str, at: Loc) -> Result<Arc<Concrete>> {
             .op(op)
             .at(at)
             .detail(format!("operand 0: {}", x.provenance()))
-            .help("if that is meant, say `stop_gradient(&x).item()`"),
+            .help(if current().is_eager() {
+                "if that is meant, say `stop_gradient(&x).item()`"
+            } else {
+                // The primal has no value either.
+                "branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`"
+            }),
             Some((name, false)) => {
                 Error::new(ErrorKind::Concretization, format!("{} has no value yet: it is traced by `{name}`", t.aval))
                     .op(op)

@@ -19,6 +19,7 @@ pub(crate) mod vmap;
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
+    implicit::at_path,
     ops,
     shape::Aval,
     tree::{Outcome, Tree, TreeDef, flatten},
@@ -86,7 +87,7 @@ pub(crate) fn given_tangent(
     if *aval != primal.tangent() {
         return Err(Error::new(
             ErrorKind::Shape,
-            format!("{what}{path} is {aval}, expected {} (it goes with {primal})", primal.tangent()),
+            format!("{what}{} is {aval}, expected {} (it goes with {primal})", at_path(path), primal.tangent()),
         )
         .op(name)
         .at(at));
@@ -96,7 +97,7 @@ pub(crate) fn given_tangent(
 
 /// The same structure, or an error that names where it differs.
 pub(crate) fn same_structure(name: &str, at: Loc, what: &str, got: &TreeDef, want: &TreeDef) -> Result<()> {
-    match want.first_difference(got) {
+    match got.first_difference(want) {
         None => Ok(()),
         Some(difference) => {
             Err(Error::new(ErrorKind::Structure, format!("{what} has structure {got}, expected {want}; {difference}"))

@@ -12,6 +12,16 @@ use crate::{
 };
 use std::{slice, sync::Arc};
 
+/// How much memory programs need beside their slots.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Needs {
+    pub scratch_bytes: usize,
+    pub n_bases: usize,
+}
+
+/// Registers of scalar programs.
+pub(super) const N_CELLS: usize = 256;
+
 /// The memory of one run.
 pub(super) struct Frame {
     /// Where each slot's memory is now.
@@ -23,6 +33,8 @@ pub(super) struct Frame {
     scratch: Buffer,
     /// Addresses of the running kernel's operands and registers.
     pub bases: Vec<*mut u8>,
+    /// Registers of scalar programs.
+    pub cells: Box<[u64; N_CELLS]>,
     /// Kernels run so far.
     pub n_kernels: u64,
 }
@@ -33,7 +45,7 @@ unsafe impl Send for Frame {}
 
 impl Frame {
     /// Memory for slots like these; inputs and results have none yet.
-    pub fn new(slots: &[Slot], scratch_bytes: usize, n_bases: usize) -> Frame {
+    pub fn new(slots: &[Slot], needs: &Needs) -> Frame {
         let own = |slot: &Slot| match slot {
             Slot::Temporary { bytes } => Some(Arc::new(Buffer::zeros(DType::U8, *bytes))),
             Slot::Constant(value) => Some(value.clone()),
@@ -45,8 +57,9 @@ impl Frame {
             addresses: owners.iter().map(|owner| owner.as_ref().map_or(nowhere, |buffer| buffer.as_ptr())).collect(),
             owners,
             capacities: slots.iter().map(Slot::bytes).collect(),
-            scratch: Buffer::zeros(DType::U8, scratch_bytes),
-            bases: vec![nowhere; n_bases],
+            scratch: Buffer::zeros(DType::U8, needs.scratch_bytes),
+            bases: vec![nowhere; needs.n_bases],
+            cells: Box::new([0; N_CELLS]),
             n_kernels: 0,
         }
     }

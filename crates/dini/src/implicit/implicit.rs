@@ -6,7 +6,7 @@
 //! L(0, ċ) come from one program with merged common subexpressions; and ẋ = T(residuals, −L(0, ċ)) is an expression like
 //! any other, differentiated again at the next order, captures of `tangent_solve` included.
 
-use super::expect_like;
+use super::{expect_as, expect_like};
 use crate::{
     array::Array,
     error::{Loc, Result},
@@ -178,8 +178,8 @@ pub(crate) fn define<T: Tree, RF: Outcome, RT: Outcome>(
     let solve = stage(solve_role, at, &solve_avals, |args| {
         let g = |v: T| -> Result<T> {
             let (v_leaves, v_def) = flatten(&v);
-            expect_like(name, "tangent_solve", at, (&v_leaves, &v_def), (&tangent_avals, &def), "the guess")
-                .map_err(|e| e.note("in its call of the linearized f"))?;
+            let did = "`tangent_solve` called the linearized `f` with";
+            expect_as(name, did, at, (&v_leaves, &v_def), (&tangent_avals, &def), "the guess")?;
             let varying = v_leaves.iter().zip(&inexact).filter(|(_, i)| **i).map(|(v, _)| v.clone());
             let operands: Vec<Array> = args[..n_residuals].iter().cloned().chain(varying).collect();
             let mut rates = eval_program(&split.unknown, &operands)?.into_iter();

@@ -5,7 +5,7 @@
 //! - transpose in b: x̄ ↦ b̄ with Aᵀ b̄ = x̄, through `transpose_solve`; `solve` becomes the transposed one's transpose.
 //! - The cotangent of A follows from transposing ċ ↦ Ȧ x, with no product with A.
 
-use super::{expect_like, implicit::role};
+use super::{expect_as, expect_like, implicit::role};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
@@ -23,7 +23,7 @@ use crate::{
     trace::{bind, bind_at, here, location_or, stage},
     transform::{
         derived::{batch_program, transpose_program},
-        transpose::{Input, backward},
+        transpose::{Input, backward, check_linear},
     },
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
@@ -162,7 +162,8 @@ fn transpose(p: &LinearSolve, cts: &[Option<Array>], xs: &[Operand]) -> Result<V
         .op("custom_linear_solve")
         .at(here())
         .help("use `custom_linear_solve_transposable`, or `LinearSolveOptions::new().symmetric()`");
-        let late = b.iter().map(|b| b.is_linear().then(|| late_error(error.clone(), &b.aval())));
+        let depends: Vec<Array> = cts.iter().flatten().cloned().collect();
+        let late = b.iter().map(|b| b.is_linear().then(|| late_error(error.clone(), &b.aval(), &depends)));
         return Ok(vec![None; n_captures].into_iter().chain(late).collect());
     };
     let known = |xs: &[Operand]| xs.iter().map(|x| x.known().cloned()).collect::<Result<Vec<_>>>();
@@ -264,7 +265,9 @@ fn linear_solve<T: Tree, A: Tree, RM: Outcome<Tree = T>>(
     // Transposing once finds an operation that is not linear, with its line.
     let n_captures = product.n_captures();
     let linear: Vec<bool> = (0..n_captures + n).map(|i| i >= n_captures).collect();
-    check_linear(&product.program, &linear).map_err(|e| e.inside(role(NAME, "matvec"), at))?;
+    check_transposable(&product.program, &linear)
+        .and_then(|()| check_linear(&product.program, n_captures))
+        .map_err(|e| e.inside(role(NAME, "matvec"), at))?;
     let aux_def: RefCell<Option<TreeDef>> = RefCell::new(None);
     let solution = stage(role(NAME, "solve"), at, &avals, |xs| {
         let apply = |x: T| matvec(x).into_result();
@@ -279,7 +282,9 @@ fn linear_solve<T: Tree, A: Tree, RM: Outcome<Tree = T>>(
         None => None,
         Some(transpose_solve) => Some(stage(role(NAME, "transpose_solve"), at, &avals, |xs| {
             let apply = |x: T| -> Result<T> {
-                let given = checked("transpose_solve", &x)?;
+                let (given, given_def) = flatten(&x);
+                let did = "`transpose_solve` called the transposed `matvec` with";
+                expect_as(NAME, did, at, (&given, &given_def), (&avals, &def), "the right-hand side")?;
                 let inputs: Vec<Input> = product
                     .captures
                     .iter()
@@ -316,7 +321,7 @@ fn linear_solve<T: Tree, A: Tree, RM: Outcome<Tree = T>>(
 }
 
 /// An operation that is not linear in the marked inputs, as an error with its line.
-fn check_linear(p: &Arc<Program>, linear: &[bool]) -> Result<()> {
+fn check_transposable(p: &Arc<Program>, linear: &[bool]) -> Result<()> {
     let n_out = p.outputs.len();
     transpose_program(p, linear, &vec![true; n_out], true).map(|_| ()).or_else(|e| match e.kind() {
         ErrorKind::NotLinear => Err(e),

@@ -4,11 +4,11 @@ use super::elementwise::clamp_index;
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
-    implicit::expect_like,
+    implicit::{at_path, expect_like},
     ir::Program,
     prim::control::{rewire, scan::Scan, switch::Switch, while_loop::While},
     shape::Aval,
-    trace::{Staged, bind_at, location_or, stage},
+    trace::{Staged, bind_at, location_or, stage, with_location},
     transform::sound,
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
@@ -55,18 +55,31 @@ pub fn while_loop<T: Tree, RC: Outcome<Tree = Array>, RB: Outcome<Tree = T>>(
     body: impl Fn(T) -> RB,
     init: T,
 ) -> Result<T> {
-    const NAME: &str = "while_loop";
-    let at = Location::caller();
-    let (leaves, def) = flatten(&init);
+    while_as("while_loop", Location::caller(), &cond, &body, &init)
+}
+
+/// [`while_loop`] on behalf of `name`.
+fn while_as<T: Tree, RC: Outcome<Tree = Array>, RB: Outcome<Tree = T>>(
+    name: &'static str,
+    at: Loc,
+    cond: &impl Fn(T) -> RC,
+    body: &impl Fn(T) -> RB,
+    init: &T,
+) -> Result<T> {
+    let (cond_role, body_role) = match name {
+        "fori_loop" => ("fori_loop cond", "fori_loop body"),
+        _ => ("while_loop cond", "while_loop body"),
+    };
+    let (leaves, def) = flatten(init);
     let avals = avals_of(&leaves)?;
-    let condition = stage("while_loop cond", at, &avals, |xs| {
+    let condition = stage(cond_role, at, &avals, |xs| {
         let goes_on = cond(unpack(&def, xs)?).into_result()?;
-        expect_bool(NAME, "the result of `cond`", at, &goes_on)?;
+        expect_bool(name, "the result of `cond`", at, &goes_on)?;
         Ok(vec![goes_on])
     })?;
-    let step = stage("while_loop body", at, &avals, |xs| {
+    let step = stage(body_role, at, &avals, |xs| {
         let (outs, own) = flatten(&body(unpack(&def, xs)?).into_result()?);
-        expect_like(NAME, "body", at, (&outs, &own), (&avals, &def), "the carry")?;
+        expect_like(name, "body", at, (&outs, &own), (&avals, &def), "the carry")?;
         Ok(outs)
     })?;
     let mut operands = Vec::new();
@@ -148,20 +161,36 @@ pub fn scan_with<C: Tree, X: Tree, Y: Tree, R: Outcome<Tree = (C, Y)>>(
     init: C,
     xs: X,
 ) -> Result<(C, Y)> {
-    let at = Location::caller();
-    let (carry, c_def) = flatten(&init);
-    let (stacked, x_def) = flatten(&xs);
+    scan_as("scan", Location::caller(), &options, &body, &init, &xs)
+}
+
+/// [`scan_with`] on behalf of `name`.
+fn scan_as<C: Tree, X: Tree, Y: Tree, R: Outcome<Tree = (C, Y)>>(
+    name: &'static str,
+    at: Loc,
+    options: &ScanOptions,
+    body: &impl Fn(C, X) -> R,
+    init: &C,
+    xs: &X,
+) -> Result<(C, Y)> {
+    let role = match name {
+        "fori_loop" => "fori_loop body",
+        "map" => "map body",
+        _ => "scan body",
+    };
+    let (carry, c_def) = flatten(init);
+    let (stacked, x_def) = flatten(xs);
     let c_avals = avals_of(&carry)?;
     let x_avals = avals_of(&stacked)?;
-    let length = scan_length(at, options.length, &x_avals, &x_def)?;
+    let length = scan_length(name, at, options.length, &x_avals, &x_def)?;
     let slices: Vec<Aval> = x_avals.iter().map(|a| a.unbatched(0)).collect();
     let y_def: RefCell<Option<TreeDef>> = RefCell::new(None);
     let n = c_avals.len();
-    let step = stage("scan body", at, &[&c_avals[..], &slices].concat(), |args| {
+    let step = stage(role, at, &[&c_avals[..], &slices].concat(), |args| {
         let (c, x) = args.split_at(n);
         let (c, y) = body(unpack(&c_def, c)?, unpack(&x_def, x)?).into_result()?;
         let (mut outs, own) = flatten(&c);
-        expect_like("scan", "body", at, (&outs, &own), (&c_avals, &c_def), "the carry")?;
+        expect_like(name, "body", at, (&outs, &own), (&c_avals, &c_def), "the carry")?;
         let (ys, own) = flatten(&y);
         outs.extend(ys);
         *y_def.borrow_mut() = Some(own);
@@ -184,13 +213,13 @@ pub fn scan_with<C: Tree, X: Tree, Y: Tree, R: Outcome<Tree = (C, Y)>>(
     Ok((unflatten(&c_def, outs[..n].to_vec())?, unflatten(&y_def, outs[n..].to_vec())?))
 }
 
-fn scan_length(at: Loc, given: Option<usize>, avals: &[Aval], def: &TreeDef) -> Result<usize> {
-    let fail = |message: String| Error::new(ErrorKind::Shape, message).op("scan").at(at);
+fn scan_length(name: &str, at: Loc, given: Option<usize>, avals: &[Aval], def: &TreeDef) -> Result<usize> {
+    let fail = |message: String| Error::new(ErrorKind::Shape, message).op(name).at(at);
     let mut lengths = Vec::new();
     for (aval, path) in avals.iter().zip(def.leaf_paths()) {
         match aval.shape.first() {
-            Some(&n) => lengths.push((n, format!("`xs`{path}: {aval}"))),
-            None => return Err(fail(format!("`xs`{path} is {aval} and has no leading axis to scan over"))),
+            Some(&n) => lengths.push((n, format!("`xs`{}: {aval}", at_path(&path)))),
+            None => return Err(fail(format!("`xs`{} is {aval} and has no leading axis to scan over", at_path(&path)))),
         }
     }
     let Some(length) = given.or(lengths.first().map(|l| l.0)) else {
@@ -221,7 +250,8 @@ fn scan_length(at: Loc, given: Option<usize>, avals: &[Aval], def: &TreeDef) -> 
 /// ```
 #[track_caller]
 pub fn map<X: Tree, R: Outcome>(f: impl Fn(X) -> R, xs: X) -> Result<R::Tree> {
-    scan(|(), x| f(x).into_result().map(|y| ((), y)), (), xs).map(|((), ys)| ys)
+    let body = |(), x| f(x).into_result().map(|y| ((), y));
+    scan_as("map", Location::caller(), &ScanOptions::new(), &body, &(), &xs).map(|((), ys)| ys)
 }
 
 /// A bound of [`fori_loop`]: a Rust integer, known now, or a scalar integer array, known when the loop runs.
@@ -283,17 +313,27 @@ pub fn fori_loop<T: Tree, R: Outcome<Tree = T>>(
     body: impl Fn(Array, T) -> R,
     init: T,
 ) -> Result<T> {
+    const NAME: &str = "fori_loop";
+    let at = Location::caller();
     let (lower, upper) = (lower.into(), upper.into());
-    let step = |i: Array, x: T| body(i.clone(), x).into_result().map(|x| (i + 1i64, x));
+    let (leaves, def) = flatten(&init);
+    let avals = avals_of(&leaves)?;
+    let step = |i: Array, x: T| -> Result<(Array, T)> {
+        let x = body(i.clone(), x).into_result()?;
+        // Checked here, where the counter is not yet part of the carry.
+        let (outs, own) = flatten(&x);
+        expect_like(NAME, "body", at, (&outs, &own), (&avals, &def), "the carry")?;
+        Ok((with_location(at, || i + 1i64), x))
+    };
     if let (Bound::Static(from), Bound::Static(to)) = (&lower, &upper) {
         let length = usize::try_from(to.saturating_sub(*from)).unwrap_or(0);
         let options = ScanOptions::new().length(length);
         let body = |(i, x): (Array, T), ()| step(i, x).map(|carry| (carry, ()));
-        return scan_with(options, body, (lower.array(), init), ()).map(|((_, x), ())| x);
+        return scan_as(NAME, at, &options, &body, &(lower.array(), init), &()).map(|((_, x), ())| x);
     }
     let upper = upper.array();
-    while_loop(|(i, _): (Array, T)| i.lt(&upper), |(i, x): (Array, T)| step(i, x), (lower.array(), init))
-        .map(|(_, x)| x)
+    let goes_on = |(i, _): (Array, T)| with_location(at, || i.lt(&upper));
+    while_as(NAME, at, &goes_on, &|(i, x): (Array, T)| step(i, x), &(lower.array(), init)).map(|(_, x)| x)
 }
 
 /// `if` on a scalar `bool`: only the taken branch runs, except under `vmap` with a condition for each lane, where both run
@@ -371,7 +411,11 @@ fn branch<T: Tree, U: Tree>(
     for (i, f) in branches.iter().enumerate() {
         let called = names.get(i).map_or_else(|| format!("branch {i}"), |n| (*n).to_string());
         let own = RefCell::new(None);
-        let role = if name == "cond" { "cond branch" } else { "switch branch" };
+        let role = match (name, i) {
+            ("cond", 0) => "cond if_false",
+            ("cond", _) => "cond if_true",
+            (_, _) => "switch branch",
+        };
         staged.push(stage(role, at, &avals, |xs| {
             let (outs, out_def) = flatten(&f(unpack(&def, xs)?)?);
             match &first {

@@ -162,7 +162,7 @@ macro_rules! unary {
 }
 
 unary! {
-    /// Absolute value, of any number. Derivative 0 at 0.
+    /// Absolute value, of any number. Derivative 1 at 0.
     abs => Abs;
     /// −1, 0 or 1. Derivative 0.
     sign => Sign;

@@ -47,7 +47,7 @@ pub fn host_call<In: Tree, R: Outcome>(
     let function = move |xs: &[Array]| -> Result<Vec<Array>> {
         let x = In::unflatten_from(&in_def, &mut xs.iter().cloned())?;
         let (leaves, def) = flatten(&f(x).into_result()?);
-        match want.first_difference(&def) {
+        match def.first_difference(&want) {
             None => Ok(leaves),
             Some(difference) => Err(Error::new(
                 ErrorKind::Structure,
@@ -55,7 +55,7 @@ pub fn host_call<In: Tree, R: Outcome>(
             )),
         }
     };
-    let prim = HostCall { function: Arc::new(function), outs, lanes: Vec::new() };
+    let prim = HostCall { function: Arc::new(function), outs, lanes: Vec::new(), at };
     unflatten(&out_def, sound(bind_at(&prim.into(), &leaves, at)?)?)
 }
 

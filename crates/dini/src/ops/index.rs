@@ -43,7 +43,7 @@ fn wrap(i: &Array, extent: usize) -> Result<Array> {
         return Ok(i.clone());
     }
     let extent = Scalar::Uint(extent as u64).array(dtype, here());
-    let wrapped = ops::select(&i.lt(&ops::scalar_like(0.0, i)), &(i + extent), i);
+    let wrapped = ops::select(&i.lt(ops::scalar_like(0.0, i)), &(i + extent), i);
     wrapped.check().cloned()
 }
 

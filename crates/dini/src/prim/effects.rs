@@ -33,7 +33,7 @@ impl Primitive for Ensure {
         },
         lower: Lower::Call(|p| {
             let message = p.message.clone();
-            Arc::new(move |ins, _| check(&message, &ins[0]).map_err(|e| Box::new(e).into()))
+            Arc::new(move |ins, _| check(&message, &ins[0]).map_err(Into::into))
         }),
         jvp: Jvp::Zero,
         transpose: Transpose::NotLinear,
@@ -52,7 +52,7 @@ fn check(message: &str, condition: &TensorRef<'_>) -> Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
-    let mut error = Error::new(ErrorKind::Ensure, message);
+    let mut error = Error::new(ErrorKind::Ensure, message).op(Ensure::NAME);
     if !condition.shape.is_empty() {
         const SHOWN: usize = 8;
         let lanes: Vec<String> = failed.iter().take(SHOWN).map(|&i| lane(i, condition.shape)).collect();

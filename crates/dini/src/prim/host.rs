@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     array::Array,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Loc, Result},
     shape::Aval,
     trace::{bind, with_eval},
 };
@@ -29,6 +29,8 @@ pub struct HostCall {
     pub(crate) outs: Vec<Aval>,
     /// Lanes, outermost first: how many, and which operands have them on their leading axis.
     pub(crate) lanes: Vec<(usize, Vec<bool>)>,
+    /// The line of the call.
+    pub(crate) at: Loc,
 }
 
 impl fmt::Debug for HostCall {
@@ -61,7 +63,7 @@ impl Primitive for HostCall {
         },
         lower: Lower::Call(|p| {
             let p = p.clone();
-            let call: Arc<CallFn> = Arc::new(move |ins, outs| run(&p, ins, outs).map_err(|e| Box::new(e).into()));
+            let call: Arc<CallFn> = Arc::new(move |ins, outs| run(&p, ins, outs).map_err(Into::into));
             call
         }),
         jvp: Jvp::Todo(
@@ -112,12 +114,17 @@ fn run(p: &HostCall, ins: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]) -> Resul
 
 /// One call; results go to place `lane` of the outputs.
 fn call(p: &HostCall, args: &[Array], outs: &mut [TensorMut<'_>], lane: usize) -> Result<()> {
-    let results = with_eval(|| (p.function)(args))?;
+    let results = with_eval(|| (p.function)(args)).map_err(|e| match e.location() {
+        // Of the function's own: where it happened, and inside which call.
+        Some(_) => e.inside(HostCall::NAME, p.at),
+        None => e.op(HostCall::NAME),
+    })?;
     if results.len() != p.outs.len() {
         return Err(Error::new(
             ErrorKind::Structure,
             format!("the host function returned {} arrays, declared {}", results.len(), p.outs.len()),
-        ));
+        )
+        .op(HostCall::NAME));
     }
     for ((i, result), (want, out)) in results.iter().enumerate().zip(p.outs.iter().zip(outs)) {
         let got = result.try_aval()?;
@@ -125,7 +132,8 @@ fn call(p: &HostCall, args: &[Array], outs: &mut [TensorMut<'_>], lane: usize) -
             return Err(Error::new(
                 ErrorKind::Structure,
                 format!("result {i} of the host function is {got}, declared {want}"),
-            ));
+            )
+            .op(HostCall::NAME));
         }
         let Some(c) = result.as_concrete() else {
             return Err(Error::new(ErrorKind::Escape, "the host function returned a traced value"));

@@ -1,6 +1,7 @@
 //! `late_error`: a missing derivative, raised only if its value is needed.
 //!
-//! It is an equation without operands, so it survives compilation, loops, vectorization and differentiation. Before
+//! It is an equation whose operands are what the missing rule would have used: tangents or cotangents. So it is reached
+//! like any linear operation, and survives compilation, loops, vectorization, differentiation and transposition. Before
 //! execution, results that depend on one are found by [`reaching`] and come out poisoned; the rest runs normally.
 
 use super::{Batch, Form, Jvp, Lower, Prim, Primitive, Rules, Transpose};
@@ -26,21 +27,29 @@ impl Primitive for LateError {
     const RULES: Rules<Self> = Rules {
         infer: |p, _| Ok(vec![p.aval.clone()]),
         lower: Lower::Loops(|p, _, _, _, _| Err(p.error.clone())),
-        jvp: Jvp::Zero,
-        transpose: Transpose::NotLinear,
-        batch: Batch::By(|p, _, _, _| Ok((vec![late_error(p.error.clone(), &p.aval)], vec![None]))),
+        jvp: Jvp::By(|p, _, _, ts| {
+            let depends: Vec<Array> = ts.iter().flatten().cloned().collect();
+            Ok(vec![p.aval.dtype.is_inexact().then(|| late_error(p.error.clone(), &p.aval, &depends))])
+        }),
+        transpose: Transpose::By(|p, cts, xs| {
+            let depends: Vec<Array> = cts.iter().flatten().cloned().collect();
+            Ok(xs.iter().map(|x| x.is_linear().then(|| late_error(p.error.clone(), &x.aval(), &depends))).collect())
+        }),
+        batch: Batch::By(|p, _, xs, _| Ok((vec![late_error(p.error.clone(), &p.aval, xs)], vec![None]))),
         form: Form::First,
         samples: Vec::new,
     };
 }
 
-/// A value of the given type that raises `error` where it is needed.
-pub(crate) fn late_error(error: Error, aval: &Aval) -> Array {
+/// A value of the given type that raises `error` where it is needed. `depends` are the tangents or cotangents that it
+/// would be a linear function of: without them partial evaluation would take it for a constant, and transposition would
+/// lose it.
+pub(crate) fn late_error(error: Error, aval: &Aval, depends: &[Array]) -> Array {
     // Plain evaluation has no equations: the value is the poison itself.
     if matches!(current().kind, Kind::Eval | Kind::Suspended) {
         return Array::poison(error);
     }
-    bind1(LateError { error, aval: aval.clone() }, &[])
+    bind1(LateError { error, aval: aval.clone() }, depends)
 }
 
 /// For each result the error that it depends on, if any: by dataflow, through sub-programs and loop carries.

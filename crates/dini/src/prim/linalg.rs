@@ -63,17 +63,17 @@ fn mask(shape: &[usize], keep: impl FnOnce(&Array) -> Array) -> Array {
 
 /// The matrices with zeros above the k-th diagonal.
 pub(crate) fn lower_triangle(a: &Array, k: i64) -> Array {
-    let mask = mask(a.shape(), |offset| offset.le(&ops::scalar_like(k as f64, offset)));
+    let mask = mask(a.shape(), |offset| offset.le(ops::scalar_like(k as f64, offset)));
     ops::select(&mask, a, &ops::scalar_like(0.0, a))
 }
 
 /// The matrices with zeros below the k-th diagonal.
 pub(crate) fn upper_triangle(a: &Array, k: i64) -> Array {
-    let mask = mask(a.shape(), |offset| offset.ge(&ops::scalar_like(k as f64, offset)));
+    let mask = mask(a.shape(), |offset| offset.ge(ops::scalar_like(k as f64, offset)));
     ops::select(&mask, a, &ops::scalar_like(0.0, a))
 }
 
 /// Identity matrices of the shape and type of `like`.
 pub(crate) fn identity_like(like: &Aval) -> Array {
-    mask(&like.shape, |offset| offset.eq(&ops::scalar_like(0.0, offset))).cast(like.dtype)
+    mask(&like.shape, |offset| offset.eq(ops::scalar_like(0.0, offset))).cast(like.dtype)
 }

@@ -11,6 +11,7 @@ use crate::{
     ir::{Atom, Eqn, Label, Literal, Program, Var, renumber},
     prim::{Prim, effects},
     shape::Aval,
+    transform::sound,
 };
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
@@ -127,7 +128,7 @@ pub(crate) fn stage(
     avals: &[Aval],
     f: impl FnOnce(&[Array]) -> Result<Vec<Array>>,
 ) -> Result<Staged> {
-    stage_with(role, at, avals, |args| call_user(role, at, || f(args)))
+    stage_with(role, at, avals, |args| call_user(role, at, || sound(f(args)?)))
 }
 
 /// Records a transformation of existing programs: no user code runs in `f`.

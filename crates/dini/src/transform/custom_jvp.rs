@@ -88,7 +88,8 @@ pub(super) fn tangent_leaves<T: Tree>(
     def: &TreeDef,
 ) -> Result<Vec<Array>> {
     let (leaves, own) = flatten(t);
-    if let Some(difference) = def.first_difference(&own) {
+    let like = if callable == "backward" { "the argument" } else { "the function's result" };
+    if let Some(difference) = own.first_difference(def) {
         return Err(Error::new(
             ErrorKind::Structure,
             format!("`{callable}` returned a tangent of structure {own}, expected {def}; {difference}"),
@@ -102,6 +103,6 @@ pub(super) fn tangent_leaves<T: Tree>(
         .map(|(t, a)| if a.dtype.is_inexact() { t } else { crate::ops::zeros_of(&a.tangent()) })
         .collect();
     let tangents: Vec<Aval> = avals.iter().map(Aval::tangent).collect();
-    expect_like(name, callable, at, (&leaves, def), (&tangents, def), "the tangents")?;
+    expect_like(name, callable, at, (&leaves, def), (&tangents, def), like)?;
     Ok(leaves)
 }

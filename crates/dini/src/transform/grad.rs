@@ -8,6 +8,7 @@ use super::{
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
+    implicit::at_path,
     ops,
     shape::Aval,
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
@@ -70,7 +71,7 @@ impl Pullback {
         cts.resize(self.linearized.outs.len(), None);
         let cts = self.linearized.transpose(&cts).map_err(|e| e.inside("vjp", self.at))?;
         let outs = cts.into_iter().zip(&self.linearized.in_avals).map(|(ct, x)| concrete_tangent(ct, x)).collect();
-        unflatten(&self.in_def, sound(outs)?)
+        unflatten(&self.in_def, sound(outs).map_err(|e| e.inside("vjp", self.at))?)
     }
 }
 
@@ -108,7 +109,7 @@ fn value_and_grad_flat(
         if !aval.dtype.is_inexact() {
             return Err(Error::new(
                 ErrorKind::DType,
-                format!("the argument{path} is {aval}: a gradient needs floating-point numbers"),
+                format!("the argument{} is {aval}: a gradient needs floating-point numbers", at_path(path)),
             )
             .op(name)
             .at(at)
@@ -140,7 +141,7 @@ fn value_and_grad_flat(
     cts[0] = Some(ops::scalar_like(1.0, &outs[0]));
     let cts = linearized.transpose(&cts).map_err(|e| e.inside(name, at))?;
     let grads = cts.into_iter().zip(&linearized.in_avals).map(|(ct, x)| concrete_tangent(ct, x)).collect();
-    Ok((outs, sound(grads)?))
+    Ok((outs, sound(grads).map_err(|e| e.inside(name, at))?))
 }
 
 fn gradient<In: Tree, Y: Tree, A: Tree>(

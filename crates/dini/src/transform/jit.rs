@@ -5,9 +5,10 @@
 //! transformation lives; concrete captures are fixed at the first trace.
 
 use super::{Flat, sound};
+use crate::implicit::at_path;
 use crate::{
     array::{Array, Origin},
-    counters,
+    counters, debug_nans,
     error::{Error, ErrorKind, Loc, Result},
     eval,
     ir::Program,
@@ -58,7 +59,9 @@ impl Entry {
     fn run(&self, at: Loc, leaves: &[Array]) -> Result<Vec<Array>> {
         let inputs = self.staged.operands(leaves);
         let eager = matches!(trace::current().kind, Kind::Eval) && inputs.iter().all(Array::is_concrete);
-        if eager {
+        if eager && debug_nans::enabled() {
+            debug_nans::run(&self.staged.program, &inputs)
+        } else if eager {
             let compiled = match self.compiled.get() {
                 Some(c) => c,
                 None => {
@@ -179,7 +182,7 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
         for ((x, want), path) in leaves.iter().zip(&self.entry.in_avals).zip(def.leaf_paths()) {
             let got = x.try_aval()?;
             if got != want {
-                return Err(Error::new(ErrorKind::Shape, format!("the argument{path} is {got}, compiled for {want}"))
+                return Err(Error::new(ErrorKind::Shape, format!("the argument{} is {got}, compiled for {want}", at_path(&path)))
                     .op("compile")
                     .at(self.at));
             }

@@ -20,7 +20,7 @@ pub(crate) fn jvp_user(
     for x in primals {
         x.check()?;
     }
-    jvp_flat(name, at, primals, tangents, |xs| call_user(name, at, || f(xs)))
+    jvp_flat(name, at, primals, tangents, |xs| call_user(name, at, || sound(f(xs)?)))
 }
 
 /// The value of `f` at `x` and its derivative along `tangent`.
@@ -81,7 +81,7 @@ fn jvp_aux<In: Tree, Y: Tree, A: Tree>(
     let tangents = outs[..n].iter().zip(tangents).map(|(y, t)| concrete_tangent(t, y.aval())).collect();
     Ok((
         unflatten(y_def, outs[..n].to_vec())?,
-        unflatten(y_def, sound(tangents)?)?,
+        unflatten(y_def, sound(tangents).map_err(|e| e.inside("jvp", at))?)?,
         unflatten(aux_def, outs[n..].to_vec())?,
     ))
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Flat, FlatFn, concrete_tangent, given_tangent, same_structure, sound,
-    transpose::{Input, backward},
+    transpose::{Input, backward_pass},
 };
 use crate::{
     array::Array,
@@ -53,7 +53,7 @@ pub(crate) fn linearize_flat(
         let mut given = values[n..].iter();
         let tangents: Vec<Option<Array>> =
             varies.iter().map(|v| if *v { given.next().cloned() } else { None }).collect();
-        let (mut outs, tangents) = jvp_flat(name, at, &values[..n], &tangents, |xs| call_user(name, at, || f(xs)))?;
+        let (mut outs, tangents) = jvp_flat(name, at, &values[..n], &tangents, |xs| call_user(name, at, || sound(f(xs)?)))?;
         *nonzero.borrow_mut() = tangents.iter().map(Option::is_some).collect();
         outs.extend(tangents.into_iter().flatten());
         Ok(outs)
@@ -117,7 +117,7 @@ impl Linearized {
         let varying = self.in_avals.iter().zip(&self.varies).filter(|(_, v)| **v).map(|(a, _)| a);
         let inputs: Vec<Input> =
             self.linear.captures.iter().cloned().map(Input::Known).chain(varying.cloned().map(Input::Linear)).collect();
-        let back = backward(&self.linear.program, &inputs, of_outputs)?;
+        let back = backward_pass(&self.linear.program, &inputs, of_outputs)?;
         let mut back = back.into_iter().skip(self.linear.n_captures());
         Ok(self.varies.iter().map(|v| if *v { back.next().flatten() } else { None }).collect())
     }
@@ -165,7 +165,7 @@ pub fn linearize<In: Tree, R: Outcome>(
             .collect::<Result<Vec<_>>>()?;
         let outs = linearized.apply(&tangents).map_err(|e| e.inside("linearize", at))?;
         let outs = outs.into_iter().zip(&out_avals).map(|(t, y)| concrete_tangent(t, y)).collect();
-        unflatten(&out_def, sound(outs)?)
+        unflatten(&out_def, sound(outs).map_err(|e| e.inside("linearize", at))?)
     };
     Ok((y, df))
 }

@@ -1,16 +1,20 @@
 //! Transposition of linear programs: one pass backwards over the equations that a nonzero cotangent reaches.
 
-use super::{Flat, FlatFn, concrete_tangent, given_tangent, same_structure, sound};
+use super::{Flat, FlatFn, concrete_tangent, derived::split_program, given_tangent, same_structure, sound};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
-    ir::{Atom, Program},
-    prim::Operand,
+    ir::{Atom, Eqn, Program},
+    prim::{Operand, Prim},
     shape::Aval,
-    trace::{bind_at, recorder::read, stage, with_location},
+    trace::{
+        bind_at,
+        recorder::{eval_program, read},
+        stage, with_location,
+    },
     tree::{Outcome, Tree, flatten, unflatten},
 };
-use std::panic::Location;
+use std::{panic::Location, sync::Arc};
 
 /// An input of a program under transposition.
 pub(crate) enum Input {
@@ -20,8 +24,34 @@ pub(crate) enum Input {
 
 /// Cotangents of the linear inputs (`None`: zero, or the input is known) from those of the results.
 ///
-/// Equations that do not depend on a linear input are run first, as far as linear ones need them.
-pub(crate) fn backward(p: &Program, inputs: &[Input], cts: Vec<Option<Array>>) -> Result<Vec<Option<Array>>> {
+/// An equation with sub-programs may hold a part that does not depend on the linear inputs, next to one that does. Such a
+/// program is divided first, so that the pass sees linear equations only.
+pub(crate) fn backward(p: &Arc<Program>, inputs: &[Input], cts: Vec<Option<Array>>) -> Result<Vec<Option<Array>>> {
+    if p.eqns.iter().all(|e| e.prim.subs().is_empty()) {
+        return backward_pass(p, inputs, cts);
+    }
+    let linear: Vec<bool> = inputs.iter().map(|x| matches!(x, Input::Linear(_))).collect();
+    let split = split_program(p, &linear, &vec![true; p.outputs.len()])?;
+    let known: Vec<Array> = inputs
+        .iter()
+        .filter_map(|x| match x {
+            Input::Known(x) => Some(x.clone()),
+            Input::Linear(_) => None,
+        })
+        .collect();
+    let residuals = eval_program(&split.known, &known)?;
+    let unknown = inputs.iter().filter_map(|x| match x {
+        Input::Known(_) => None,
+        Input::Linear(aval) => Some(Input::Linear(aval.clone())),
+    });
+    let inputs: Vec<Input> = residuals.into_iter().map(Input::Known).chain(unknown).collect();
+    let mut back = backward_pass(&split.unknown, &inputs, cts)?.into_iter().skip(split.n_residuals);
+    Ok(linear.iter().map(|l| if *l { back.next().flatten() } else { None }).collect())
+}
+
+/// [`backward`] of a program whose equations are linear in the linear inputs or do not depend on them. The latter are run
+/// first, as far as linear ones need them.
+pub(crate) fn backward_pass(p: &Program, inputs: &[Input], cts: Vec<Option<Array>>) -> Result<Vec<Option<Array>>> {
     let n = p.avals.len();
     let mut linear = vec![false; n];
     let mut env: Vec<Option<Array>> = vec![None; n];
@@ -139,44 +169,68 @@ pub(crate) fn linear_transpose_flat(
         staged.captures.iter().cloned().map(Input::Known).chain(avals.iter().cloned().map(Input::Linear)).collect();
     let n = staged.n_captures();
     let cts = cts(&staged.program.out_avals())?;
-    check_linear(name, at, &staged.program, n)?;
+    check_linear(&staged.program, n).map_err(|e| e.op(name).inside(name, at))?;
     let cts = backward(&staged.program, &inputs, cts).map_err(|e| e.inside(name, at))?;
     Ok(cts[n..].to_vec())
 }
 
-/// A result that does not depend on the inputs, unless it is zero, makes a function affine at best.
-fn check_linear(name: &str, at: Loc, p: &Program, n_captures: usize) -> Result<()> {
+/// What adds a value that does not depend on the inputs, or returns one, unless it is known to be zero, is affine at best.
+/// What depends on the inputs and is not linear is found by transposing.
+pub(crate) fn check_linear(p: &Program, n_captures: usize) -> Result<()> {
     let mut linear = vec![false; p.avals.len()];
+    let mut zero = vec![false; p.avals.len()];
     for v in &p.inputs[n_captures..] {
         linear[v.0 as usize] = true;
     }
+    let depends = |a: &Atom, linear: &[bool]| matches!(a, Atom::Var(v) if linear[v.0 as usize]);
+    let is_zero = |a: &Atom, zero: &[bool]| match a {
+        Atom::Var(v) => zero[v.0 as usize],
+        Atom::Literal(l) => l.value() == Some(0.0),
+    };
+    let fail = |message: &str| Error::new(ErrorKind::NotLinear, message);
     for eqn in &p.eqns {
-        let depends = |a: &Atom| matches!(a, Atom::Var(v) if linear[v.0 as usize]);
-        let [a, b] = eqn.inputs[..] else {
-            if eqn.inputs.iter().any(depends) {
-                eqn.outputs.iter().for_each(|v| linear[v.0 as usize] = true);
-            }
-            continue;
-        };
-        let affine = matches!(eqn.prim, crate::prim::Prim::Add(_) | crate::prim::Prim::Sub(_));
-        if affine && depends(&a) != depends(&b) {
-            let constant = if depends(&a) { b } else { a };
-            let zero = matches!(constant, Atom::Literal(l) if l.value() == Some(0.0));
-            if !zero {
-                return Err(Error::new(
-                    ErrorKind::NotLinear,
-                    "not linear: it adds a value that does not depend on the input".to_string(),
-                )
+        if let (Prim::Add(_) | Prim::Sub(_), [a, b]) = (&eqn.prim, &eqn.inputs[..])
+            && depends(a, &linear) != depends(b, &linear)
+            && !is_zero(if depends(a, &linear) { b } else { a }, &zero)
+        {
+            return Err(fail("not linear: it adds a value that does not depend on the input")
                 .op(eqn.prim.name())
-                .at(eqn.at)
-                .inside(name, at));
-            }
+                .at(eqn.at));
         }
-        if depends(&a) || depends(&b) {
-            eqn.outputs.iter().for_each(|v| linear[v.0 as usize] = true);
+        let varies = eqn.inputs.iter().any(|a| depends(a, &linear));
+        let known = vanishes(eqn, |a| is_zero(a, &zero));
+        for v in &eqn.outputs {
+            linear[v.0 as usize] = varies;
+            zero[v.0 as usize] = known;
         }
     }
-    Ok(())
+    match p.outputs.iter().position(|a| !depends(a, &linear) && !is_zero(a, &zero)) {
+        None => Ok(()),
+        Some(i) => {
+            let which = if p.outputs.len() == 1 { "the result".to_string() } else { format!("result {i}") };
+            Err(fail(&format!("not linear: {which} does not depend on the input")).at(p.label.at))
+        }
+    }
+}
+
+/// Whether an equation's results are zero where those operands are that are known to be.
+fn vanishes(eqn: &Eqn, is_zero: impl Fn(&Atom) -> bool) -> bool {
+    let keeps_zero = matches!(
+        eqn.prim,
+        Prim::Neg(_)
+            | Prim::Add(_)
+            | Prim::Sub(_)
+            | Prim::Broadcast(_)
+            | Prim::Reshape(_)
+            | Prim::Transpose(_)
+            | Prim::Reverse(_)
+            | Prim::Slice(_)
+            | Prim::Concatenate(_)
+            | Prim::Pad(_)
+            | Prim::ReduceSum(_)
+            | Prim::Cast(_)
+    );
+    keeps_zero && eqn.inputs.iter().all(&is_zero) || matches!(eqn.prim, Prim::Mul(_)) && eqn.inputs.iter().any(&is_zero)
 }
 
 /// The transpose of a linear function: from cotangents of its result to cotangents of its argument.
@@ -212,6 +266,6 @@ pub fn linear_transpose<In: Tree, R: Outcome>(f: impl Fn(In) -> R, example: In) 
         };
         let cts = linear_transpose_flat("linear_transpose", at, &avals, &|xs| flat.call(xs), &given)?;
         let outs = cts.into_iter().zip(&avals).map(|(ct, a)| concrete_tangent(ct, a)).collect();
-        unflatten(&in_def, sound(outs)?)
+        unflatten(&in_def, sound(outs).map_err(|e| e.inside("linear_transpose", at))?)
     }
 }

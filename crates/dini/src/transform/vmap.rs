@@ -4,6 +4,7 @@ use super::{Flat, FlatFn, sound};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
+    implicit::at_path,
     prim::{broadcast_lanes, move_axis},
     shape::normalize_axis,
     trace::{call_user, vmap_flat},
@@ -83,11 +84,11 @@ fn lanes(
                 fail(
                     ErrorKind::Index,
                     at,
-                    format!("the argument{path} is {aval} and has no axis {axis} to be mapped over"),
+                    format!("the argument{} is {aval} and has no axis {axis} to be mapped over", at_path(path)),
                 )
                 .help("leave it unmapped with `None` in `in_axes`")
             })?;
-            sizes.push((aval.shape[axis], format!("the argument{path}: {aval}, axis {axis}")));
+            sizes.push((aval.shape[axis], format!("the argument{}: {aval}, axis {axis}", at_path(path))));
             Ok(Some(axis))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -112,7 +113,7 @@ fn vmap_user(
     axes: &[Option<usize>],
     f: FlatFn<'_>,
 ) -> Result<(Vec<Array>, Vec<Option<usize>>)> {
-    vmap_flat("vmap", at, size, leaves, axes, |xs| call_user("vmap", at, || f(xs)))
+    vmap_flat("vmap", at, size, leaves, axes, |xs| call_user("vmap", at, || sound(f(xs)?)))
 }
 
 /// Maps a function over axis 0 of every leaf of its argument: all lanes are computed at once.
@@ -152,7 +153,13 @@ pub fn vmap_with<In: Tree, R: Outcome>(options: Vmap, f: impl Fn(In) -> R) -> im
             .map(|(((y, has), wants), path)| match (has, wants) {
                 (has, Some(wants)) => {
                     let ndim = y.ndim() + usize::from(has.is_none());
-                    let to = normalize_axis(wants, ndim).map_err(|e| e.op("vmap").at(at))?;
+                    let to = normalize_axis(wants, ndim).map_err(|_| {
+                        let message = format!(
+                            "`out_axes` puts the lanes of the result{} on axis {wants}, but with them it has {ndim} axes",
+                            at_path(&path)
+                        );
+                        fail(ErrorKind::Index, at, message)
+                    })?;
                     Ok(match has {
                         Some(from) => move_axis(&y, from, to),
                         None => broadcast_lanes(&y, size, to),
@@ -162,7 +169,7 @@ pub fn vmap_with<In: Tree, R: Outcome>(options: Vmap, f: impl Fn(In) -> R) -> im
                 (Some(_), None) => Err(fail(
                     ErrorKind::Value,
                     at,
-                    format!("the result{path} differs from lane to lane, but `out_axes` says `None`"),
+                    format!("the result{} differs from lane to lane, but `out_axes` says `None`", at_path(&path)),
                 )),
             })
             .collect::<Result<Vec<_>>>()?;

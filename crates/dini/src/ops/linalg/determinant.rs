@@ -75,7 +75,7 @@ fn factors_of_det(a: &Array) -> Result<(Array, Array)> {
     let diagonal = main_diagonal(&factors)?;
     let axis = pivots.ndim() - 1;
     // A row whose pivot is another row was swapped: each swap changes the sign.
-    let is_swap = pivots.ne(&iota(DType::I32, pivots.shape(), axis));
+    let is_swap = pivots.ne(iota(DType::I32, pivots.shape(), axis));
     let signs = ops::select(&is_swap, &ops::scalar_like(-1.0, &diagonal), &ops::one_of(&diagonal));
     Ok((diagonal, bind1(ReduceProd { axes: vec![axis] }, &[signs])))
 }

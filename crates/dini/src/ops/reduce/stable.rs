@@ -3,7 +3,7 @@
 //! With m = max x, Σ eˣ = eᵐ Σ eˣ⁻ᵐ, whose exponents are at most 0. The result does not depend on m, so the derivative
 //! does not go through it.
 
-use super::{Over, kept_shape, over, reduce_max, reduce_sum, reductions};
+use super::{kept_shape, reduce_max, reduce_sum, reductions};
 use crate::{
     array::Array,
     error::Result,

@@ -1,6 +1,6 @@
 //! Mean, variance, standard deviation and the Euclidean norm.
 
-use super::{Over, kept_shape, over, reduce_sum, reductions};
+use super::{kept_shape, reduce_sum, reductions};
 use crate::{array::Array, ops};
 use dini_cpu::dtype::DType;
 

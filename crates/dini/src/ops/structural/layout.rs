@@ -1,6 +1,6 @@
 //! Changing the shape: the elements stay, or are repeated.
 
-use super::{attempt, normalize_axes};
+use super::attempt;
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},

@@ -13,13 +13,13 @@ use crate::{
     },
     lower::erase,
     ops,
-    prim::to_front,
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Operand, Primitive, Rules, Transpose,
         call::{Call, at_front, fits, merge, nonzero},
         instantiate,
         late_error::late_error,
     },
+    prim::{effects::masked_lanes, to_front},
     shape::Aval,
     trace::{PartialEval, bind, here, recorder::eval_program, stage_program},
     transform::derived::{batch_program, jvp_program, split_program},
@@ -132,7 +132,7 @@ pub(super) fn position(order: &[usize], i: usize) -> usize {
     order.iter().position(|&o| o == i).expect("a permutation has every place")
 }
 
-fn while_transpose(_: &While, _: &[Option<Array>], xs: &[Operand]) -> Result<Vec<Option<Array>>> {
+fn while_transpose(_: &While, cts: &[Option<Array>], xs: &[Operand]) -> Result<Vec<Option<Array>>> {
     let error = Error::new(
         ErrorKind::MissingRule,
         "reverse-mode differentiation of a loop whose number of steps is not fixed does not exist",
@@ -143,7 +143,8 @@ fn while_transpose(_: &While, _: &[Option<Array>], xs: &[Operand]) -> Result<Vec
         "use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if \
          the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`",
     );
-    Ok(xs.iter().map(|x| x.is_linear().then(|| late_error(error.clone(), &x.aval()))).collect())
+    let depends: Vec<Array> = cts.iter().flatten().cloned().collect();
+    Ok(xs.iter().map(|x| x.is_linear().then(|| late_error(error.clone(), &x.aval(), &depends))).collect())
 }
 
 /// With one condition for all lanes the loop stays a loop of batched bodies. With a condition for each lane, the carry
@@ -181,7 +182,7 @@ fn while_batch(p: &While, size: usize, xs: &[Array], axes: &[Option<usize>]) -> 
     let body_avals = [&caps_avals[..], &cond_avals].concat();
     let step = stage_program(p.body.label, &body_avals, |xs| {
         let (running, old) = (&xs[n], &xs[n + 1..]);
-        let new = eval_program(&body.program, &[&xs[p.n_cond..n], old].concat())?;
+        let new = masked_lanes(running, || eval_program(&body.program, &[&xs[p.n_cond..n], old].concat()))?;
         let next: Vec<Array> = old.iter().zip(&new).map(|(old, new)| ops::select_lanes(running, new, old)).collect();
         let goes_on = eval_program(&cond.program, &[&xs[..p.n_cond], &next[..]].concat())?;
         Ok([vec![running & &goes_on[0]], next].concat())

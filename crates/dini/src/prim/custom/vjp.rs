@@ -18,6 +18,7 @@ use crate::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose,
         call::{at_front, fits, transpose_call},
         late_error::late_error,
+        to_front,
     },
     shape::Aval,
     trace::{bind, here, recorder::eval_program, stage_program},
@@ -133,7 +134,7 @@ fn batch(p: &CustomVjp, size: usize, xs: &[Array], axes: &[Option<usize>]) -> Re
     let residuals_b = &forward.batched_out[n_out..];
     let cts: Vec<bool> = vec![true; p.backward.inputs.len() - backward_b.len() - residuals_b.len()];
     let backward = batch_program(&p.backward, size, &[backward_b, residuals_b, &cts].concat(), &[])?;
-    let backward = sum_lanes(&backward.program, &backward.batched_out, args_b)?;
+    let backward = fit_lanes(size, &backward.program, &backward.batched_out, args_b)?;
     let jvp = match &p.jvp {
         None => None,
         Some(jvp) => {
@@ -151,17 +152,20 @@ fn batch(p: &CustomVjp, size: usize, xs: &[Array], axes: &[Option<usize>]) -> Re
     Ok((bind(new, &at_front(xs, axes, size))?, vec![Some(0); n_out]))
 }
 
-/// A batched backward rule whose cotangents fit arguments of which some have no lanes: those are summed over lanes.
-fn sum_lanes(backward: &Arc<Program>, has: &[bool], wants: &[bool]) -> Result<Arc<Program>> {
+/// A batched backward rule whose cotangents fit the arguments: summed over lanes where an argument has none, repeated
+/// where a cotangent does not depend on the lane.
+fn fit_lanes(size: usize, backward: &Arc<Program>, has: &[bool], wants: &[bool]) -> Result<Arc<Program>> {
     let staged = stage_program(backward.label, &backward.in_avals(), |xs| {
         let outs = eval_program(backward, xs)?;
         Ok(outs
             .into_iter()
             .zip(has.iter().zip(wants))
-            .map(|(ct, pair)| match pair {
-                (true, false) if ct.dtype().is_inexact() => ops::reduce_sum(&ct, &[0]),
-                (true, false) => ops::zeros_of(&ct.aval().unbatched(0)),
-                (false, true) | (true, true) | (false, false) => ct,
+            .map(|(ct, pair)| match (pair, ct.dtype().is_inexact()) {
+                ((true, false), true) => ops::reduce_sum(&ct, &[0]),
+                ((true, false), false) => ops::zeros_of(&ct.aval().unbatched(0)),
+                ((false, true), true) => to_front(&ct, None, size),
+                ((false, true), false) => ops::zeros_of(&ct.aval().batched(0, size)),
+                ((true, true) | (false, false), _) => ct,
             })
             .collect())
     })?;
@@ -194,13 +198,12 @@ impl CustomVjpBackward {
         [backward, residuals, jvp, args, tangents]
     }
 
-    fn missing(&self, xs: &[Array]) -> Result<Vec<Array>> {
-        let _ = xs;
+    fn missing(&self, depends: &[Array]) -> Result<Vec<Array>> {
         let error = Error::new(ErrorKind::MissingRule, "has no forward rule, and forward-mode differentiation needs one")
             .op(CustomVjp::NAME)
             .at(here())
             .help("use reverse mode (`grad`, `vjp`, `jacrev`), give it a rule with `custom_vjp_with_jvp`, or use `custom_jvp`");
-        Ok(self.outs.iter().filter(|a| a.dtype.is_inexact()).map(|a| late_error(error.clone(), a)).collect())
+        Ok(self.outs.iter().filter(|a| a.dtype.is_inexact()).map(|a| late_error(error.clone(), a, depends)).collect())
     }
 
     fn forward(
@@ -240,7 +243,8 @@ impl Primitive for CustomVjpBackward {
                 return Ok(tangents_of(&staged.program, xs, ts)?.unwrap_or_else(|| vec![None; outs.len()]));
             }
             if ts[..n].iter().any(Option::is_some) {
-                return Ok(p.missing(xs)?.into_iter().map(Some).collect());
+                let depends: Vec<Array> = ts.iter().flatten().cloned().collect();
+                return Ok(p.missing(&depends)?.into_iter().map(Some).collect());
             }
             let tangents: Vec<Array> = ts[n..]
                 .iter()
@@ -272,11 +276,13 @@ impl Primitive for CustomVjpBackward {
             let backward = batch_program(&p.backward, size, &mask, &[])?;
             let mut lanes = tangents_b.iter();
             let wants: Vec<bool> = p.varying.iter().map(|v| *v && lanes.next().copied().unwrap_or(false)).collect();
-            let backward = sum_lanes(&backward.program, &backward.batched_out, &wants)?;
+            let backward = fit_lanes(size, &backward.program, &backward.batched_out, &wants)?;
             let jvp = match &p.jvp {
                 None => None,
                 Some(jvp) => {
-                    let mask = [jvp_b, args_b, &wants].concat();
+                    // The tangents of discrete arguments are made there, with the lanes of their primals.
+                    let lanes = p.varying.iter().zip(&wants).zip(args_b).map(|((v, w), b)| if *v { *w } else { *b });
+                    let mask = [jvp_b, args_b, &lanes.collect::<Vec<_>>()].concat();
                     Some(batch_program(jvp, size, &mask, &vec![true; p.outs.len()])?.program.clone())
                 }
             };

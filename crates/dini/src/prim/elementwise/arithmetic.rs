@@ -1,6 +1,6 @@
 //! Sums, products, quotients, extremes, and the roundings.
 //!
-//! At ties `max` and `min` give half of the tangent to each operand; `abs` has derivative 0 at 0; `sign` and the roundings
+//! At ties `max` and `min` give half of the tangent to each operand; `abs` has derivative 1 at 0 and at −0, as in JAX; `sign` and the roundings
 //! have derivative 0 everywhere; `rem(x, y)` has ∂/∂y = −trunc(x/y).
 
 use super::{elementwise, infer_float, infer_number, infer_real, unbroadcast};
@@ -18,7 +18,7 @@ elementwise! {
         transpose: Transpose::By(|_, ct, _| Ok(vec![ct[0].as_ref().map(|ct| -ct)])),
         samples: ["f64[3]", "f32[2,3]", "i32[4]"];
     /// |x|
-    Abs "abs" = ScalarOp::Abs, infer: infer_number, jvp: Jvp::Elementwise(&[Some(|_, x, _| x[0].sign())]),
+    Abs "abs" = ScalarOp::Abs, infer: infer_number, jvp: Jvp::Elementwise(&[Some(|_, x, _| slope_of_abs(&x[0]))]),
         transpose: Transpose::NotLinear, samples: ["f64[3]", "f32[2,3]", "i64[4]"];
     /// −1, 0 or 1
     Sign "sign" = ScalarOp::Sign, infer: infer_number, jvp: Jvp::Zero, transpose: Transpose::NotLinear,
@@ -100,6 +100,11 @@ fn mul_transpose(ct: &[Option<Array>], xs: &[Operand]) -> Result<Vec<Option<Arra
     } else {
         Ok(vec![None, Some(unbroadcast(&(ct * xs[0].known()?), &xs[1].aval()))])
     }
+}
+
+/// 1 where `x` ≥ 0, else −1.
+fn slope_of_abs(x: &Array) -> Array {
+    ops::select(&x.ge(&ops::scalar_like(0.0, x)), &ops::scalar_like(1.0, x), &ops::scalar_like(-1.0, x))
 }
 
 /// 1 where `x` alone is the extreme value `y`, ½ where `other` is too, else 0.

@@ -21,9 +21,9 @@ elementwise! {
     /// arsinh x
     Asinh "asinh" = ScalarOp::Asinh, infer: infer_float, jvp: Jvp::Elementwise(&[Some(|_, x, _| (&x[0] * &x[0] + 1.0).rsqrt())]),
         transpose: Transpose::NotLinear, samples: ["f64[3]"];
-    /// arcosh x
+    /// arcosh x; two roots instead of one of (x − 1)(x + 1), whose second derivative at 1 is ∞ · 0
     Acosh "acosh" = ScalarOp::Acosh, infer: infer_float,
-        jvp: Jvp::Elementwise(&[Some(|_, x, _| ((&x[0] - 1.0) * (&x[0] + 1.0)).rsqrt())]),
+        jvp: Jvp::Elementwise(&[Some(|_, x, _| (&x[0] - 1.0).rsqrt() * (&x[0] + 1.0).rsqrt())]),
         transpose: Transpose::NotLinear, samples: ["f64[3]@1.5..3"];
     /// artanh x
     Atanh "atanh" = ScalarOp::Atanh, infer: infer_float, jvp: Jvp::Elementwise(&[Some(|_, x, _| 1.0 / (1.0 - &x[0] * &x[0]))]),

@@ -1,7 +1,7 @@
 //! Powers and roots.
 //!
 //! `powi(0)` has derivative 0. `pow`: ∂/∂x = y·x^(y−1), and 0 where y = 0; ∂/∂y = x^y·ln x with ln 0 taken as 0, so that the
-//! derivative at x = 0 is 0. `sqrt` has derivative +∞ at 0, `cbrt` NaN (0·∞), as in JAX.
+//! derivative at x = 0 is 0. `sqrt` and `cbrt` have derivative +∞ at 0, as in JAX.
 
 use super::{elementwise, infer_float, is_number, same};
 use crate::{
@@ -31,7 +31,7 @@ elementwise! {
     Rsqrt "rsqrt" = ScalarOp::Rsqrt, infer: infer_float, jvp: Jvp::Elementwise(&[Some(|_, x, y| -0.5 * (y / &x[0]))]),
         transpose: Transpose::NotLinear, samples: ["f64[3]@0.5..2"];
     /// ∛x
-    Cbrt "cbrt" = ScalarOp::Cbrt, infer: infer_float, jvp: Jvp::Elementwise(&[Some(|_, x, y| y / (&x[0] * 3.0))]),
+    Cbrt "cbrt" = ScalarOp::Cbrt, infer: infer_float, jvp: Jvp::Elementwise(&[Some(|_, _, y| y.powi(-2) * (1.0 / 3.0))]),
         transpose: Transpose::NotLinear, samples: ["f64[3]@0.5..2", "f64[3]@-2..-0.5"];
 }
 

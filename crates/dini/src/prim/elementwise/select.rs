@@ -1,7 +1,7 @@
 //! Choice by a mask, clamping, and conversion between element types.
 //!
-//! `clamp` passes its tangent strictly inside the bounds; a bound's tangent passes where it is strictly active. At a tie
-//! nothing passes, as in JAX.
+//! `clamp` passes its tangent strictly inside the bounds; a bound's tangent passes where it is strictly active, the lower
+//! one's only below the upper bound. At a tie nothing passes, as in JAX.
 
 use super::{common_shape, elementwise, infer_real, unbroadcast};
 use crate::{
@@ -17,7 +17,7 @@ elementwise! {
     /// min(max(x, lo), hi)
     Clamp "clamp" = ScalarOp::Clamp, infer: infer_real,
         jvp: Jvp::Elementwise(&[
-            Some(|_, x, y| mask(&x[0].gt(&x[1]), y)),
+            Some(|_, x, y| mask(&(x[0].gt(&x[1]) & x[0].lt(&x[2])), y)),
             Some(|_, x, y| mask(&(x[1].gt(&x[0]) & x[1].lt(&x[2])), y)),
             Some(|_, x, y| mask(&x[2].lt(&x[1]), y)),
         ]),

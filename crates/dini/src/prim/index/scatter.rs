@@ -195,7 +195,7 @@ fn extremum_jvp(n_batch: usize, x: &[Array], y: &Array, t: &[Option<Array>]) -> 
     let (x, indices, updates) = (&x[0], &x[1], &x[2]);
     let (zero, one) = (ops::scalar_like(0.0, y), ops::scalar_like(1.0, y));
     let x_wins = x.eq(y);
-    let update_wins = updates.eq(&gather(y, indices, n_batch, OutOfBounds::Zero));
+    let update_wins = updates.eq(gather(y, indices, n_batch, OutOfBounds::Zero));
     let total = |x: &Array, updates: &Array| {
         let x = ops::broadcast_like(&ops::select(&x_wins, x, &zero), y);
         let updates = ops::broadcast_like(&ops::select(&update_wins, updates, &zero), &update_wins);
