@@ -121,9 +121,26 @@ fn transpose(n: usize) -> Graph {
     g
 }
 
+/// The same computation in plain Rust.
+type Plain<'a> = &'a mut dyn FnMut(&[f64]);
+
+/// A chain of so many operations, each with a constant of its own.
+fn long_chain(n_ops: usize, shape: &[usize]) -> Graph {
+    let mut g = Graph::new();
+    let x = g.input(TensorType::new(DType::F64, shape));
+    let mut y = x;
+    for i in 0..n_ops / 2 {
+        let c = constant(&mut g, i as f64 * 1e-6);
+        let scaled = map(&mut g, Mul, &[y, c]);
+        y = map(&mut g, Add, &[scaled, x]);
+    }
+    g.outputs = vec![y];
+    g
+}
+
 fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
-    let row = |name: &str, graph: &Graph, plain: Option<&mut dyn FnMut(&[f64])>| {
+    let row = |name: &str, graph: &Graph, plain: Option<Plain<'_>>| {
         if !name.contains(&filter) {
             return;
         }
@@ -145,6 +162,11 @@ fn main() {
     let f = |x: f64| 1.7 * x + 0.3 * x.sin() * (-x * x).exp();
     row("scalar chain of 8", &bump(&[]), None);
     row("scalar polynomial", &polynomial(&[]), None);
+    row("polynomial 3", &polynomial(&[3]), None);
+    for n_ops in [200, 2000, 20000] {
+        row(&format!("chain of {n_ops}, scalar"), &long_chain(n_ops, &[]), None);
+        row(&format!("chain of {n_ops}, 1000"), &long_chain(n_ops, &[1000]), None);
+    }
     row("bisection 60", &bisection(), None);
     for n in [1_000, 100_000, 10_000_000] {
         let mut plain = |x: &[f64]| {

@@ -79,12 +79,7 @@ impl Buffer {
     }
 
     fn expect_dtype<T: Element>(&self) {
-        assert!(
-            T::DTYPE == self.dtype,
-            "buffer holds {}, read as {}",
-            self.dtype,
-            T::DTYPE
-        );
+        assert!(T::DTYPE == self.dtype, "buffer holds {}, read as {}", self.dtype, T::DTYPE);
     }
 
     /// The elements.
@@ -210,11 +205,7 @@ impl fmt::Debug for Buffer {
             let elements = buffer.as_slice::<T>();
             let mut list = f.debug_list();
             list.entries(&elements[..elements.len().min(SHOWN)]);
-            if elements.len() > SHOWN {
-                list.finish_non_exhaustive()
-            } else {
-                list.finish()
-            }
+            if elements.len() > SHOWN { list.finish_non_exhaustive() } else { list.finish() }
         }
         write!(f, "{}[{}]", self.dtype, self.len)?;
         match self.dtype {

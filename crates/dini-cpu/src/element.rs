@@ -1,10 +1,6 @@
 //! Single elements of a type known at run time: indices and fill values.
 
-use crate::{
-    dtype::DType,
-    graph::OutOfBounds,
-    math::Slice,
-};
+use crate::{dtype::DType, graph::OutOfBounds, math::Slice};
 
 /// The bytes of one element, in the machine's byte order; the first `dtype.size()` count.
 pub(crate) type ElementBytes = [u8; 16];

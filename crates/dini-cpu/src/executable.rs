@@ -63,20 +63,10 @@ impl Executable {
     /// executable can be run again.
     pub fn run(&self, inputs: &[Arc<Buffer>]) -> Result<Vec<Arc<Buffer>>, RunError> {
         let expected = &self.input_types;
-        assert!(
-            inputs.len() == expected.len(),
-            "{} inputs, expected {}",
-            inputs.len(),
-            expected.len()
-        );
+        assert!(inputs.len() == expected.len(), "{} inputs, expected {}", inputs.len(), expected.len());
         for (i, (input, t)) in inputs.iter().zip(expected).enumerate() {
             let fits = input.dtype() == t.dtype && input.len() == t.len();
-            assert!(
-                fits,
-                "input {i} has {} elements of {}, expected {t}",
-                input.len(),
-                input.dtype()
-            );
+            assert!(fits, "input {i} has {} elements of {}, expected {t}", input.len(), input.dtype());
         }
         self.program.run(inputs)
     }

@@ -204,7 +204,9 @@ impl Fuser<'_> {
     /// Sees to it that some value's storage holds the value densely.
     fn at_home(&mut self, value: Value) {
         let full = |r: &Resolved| match (r.base, &r.access) {
-            (Base::Value(home), access) if *access == Access::IDENTITY && self.len(home) == self.len(value) => Some(home),
+            (Base::Value(home), access) if *access == Access::IDENTITY && self.len(home) == self.len(value) => {
+                Some(home)
+            }
             (_, _) => None,
         };
         let home = full(self.resolved(value)).unwrap_or_else(|| {

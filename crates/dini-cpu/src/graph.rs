@@ -5,6 +5,7 @@
 
 mod build;
 mod check;
+mod print;
 pub(crate) mod strided;
 
 use crate::{buffer::Buffer, dtype::DType, scalar::ScalarOp};

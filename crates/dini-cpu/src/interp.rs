@@ -50,13 +50,16 @@ fn compile(steps: Vec<Step<KernelStep>>, slots: &[Slot], needs: &mut Needs) -> V
     let mut compiled = vec![];
     let mut steps = steps.into_iter().peekable();
     while let Some(step) = steps.next() {
-        if scalar::is_scalar(&step) {
+        if scalar::is_scalar(&step, slots) {
             let mut run = vec![step];
-            while let Some(next) = steps.next_if(scalar::is_scalar) {
+            while let Some(next) = steps.next_if(|step| scalar::is_scalar(step, slots)) {
                 run.push(next);
             }
             match ScalarProgram::new(&run, slots) {
-                Some(program) => compiled.push(Step::Kernel(Launch::Scalars(program))),
+                Some(program) => {
+                    *needs = needs.and(program.needs());
+                    compiled.push(Step::Kernel(Launch::Scalars(program)));
+                }
                 None => compiled.extend(run.into_iter().map(|step| compile_step(step, slots, needs))),
             }
         } else {
@@ -67,16 +70,14 @@ fn compile(steps: Vec<Step<KernelStep>>, slots: &[Slot], needs: &mut Needs) -> V
 }
 
 fn compile_step(step: Step<KernelStep>, slots: &[Slot], needs: &mut Needs) -> Step<Launch> {
-    let mut inner = Needs::default();
+    let (mut own, mut nested) = (Needs::default(), Needs::default());
     let mut kernel = |step| {
         let program = TileProgram::new(&step);
-        needs.scratch_bytes = needs.scratch_bytes.max(program.scratch_bytes);
-        needs.n_bases = needs.n_bases.max(program.n_bases());
+        own = program.needs();
         Launch::Tiles(program)
     };
-    let step = step.map(&mut kernel, &mut |steps| compile(steps, slots, &mut inner));
-    needs.scratch_bytes = needs.scratch_bytes.max(inner.scratch_bytes);
-    needs.n_bases = needs.n_bases.max(inner.n_bases);
+    let step = step.map(&mut kernel, &mut |steps| compile(steps, slots, &mut nested));
+    *needs = needs.and(own).and(nested);
     step
 }
 
@@ -88,14 +89,7 @@ impl Program {
         let steps = compile(schedule.steps, &schedule.slots, &mut needs);
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
-        Program {
-            slots: schedule.slots,
-            steps,
-            outputs: schedule.outputs,
-            results,
-            needs,
-            frames: Mutex::new(vec![]),
-        }
+        Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames: Mutex::new(vec![]) }
     }
 
     /// Runs on inputs of the right types.

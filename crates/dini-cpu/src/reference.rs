@@ -38,12 +38,7 @@ fn evaluate_node(
     match &node.op {
         Op::Const(value) => return Ok(vec![value.clone()]),
         Op::Call(call) => run_call(call, node.origin, args, arg_types, &mut outs, out_types)?,
-        Op::While {
-            cond,
-            body,
-            n_cond_captures,
-            n_body_captures,
-        } => {
+        Op::While { cond, body, n_cond_captures, n_body_captures } => {
             let (cond_captures, rest) = args.split_at(*n_cond_captures);
             let (body_captures, carry) = rest.split_at(*n_body_captures);
             let mut carry = carry.to_vec();
@@ -56,13 +51,7 @@ fn evaluate_node(
             let chosen = args[0].as_slice::<i32>()[0].clamp(0, branches.len() as i32 - 1);
             return evaluate(&branches[chosen as usize], &args[1..]);
         }
-        Op::Scan {
-            body,
-            n_captures,
-            n_carry,
-            length,
-            reverse,
-        } => {
+        Op::Scan { body, n_captures, n_carry, length, reverse } => {
             let (captures, rest) = args.split_at(*n_captures);
             let (carry, stacked) = rest.split_at(*n_carry);
             let mut carry = carry.to_vec();
@@ -105,7 +94,7 @@ fn evaluate_plain(op: &Op, args: &[Arc<Buffer>], arg_types: &[&TensorType], out:
     match op {
         Op::Map(op) => {
             let operands: Vec<_> = args.iter().map(|b| b.elements()).collect();
-            if out_type.len() > 0 {
+            if !out_type.is_empty() {
                 math::apply(*op, &operands, out.elements_mut());
             }
         }
@@ -119,11 +108,7 @@ fn evaluate_plain(op: &Op, args: &[Arc<Buffer>], arg_types: &[&TensorType], out:
         Op::Iota { axis } => {
             let inner: usize = out_type.shape[axis + 1..].iter().product();
             for i in 0..out.len() {
-                put(
-                    out,
-                    i,
-                    element::count(i / inner % out_type.shape[*axis], out_type.dtype),
-                );
+                put(out, i, element::count(i / inner % out_type.shape[*axis], out_type.dtype));
             }
         }
         Op::Reduce { combine, axes } => {
@@ -150,7 +135,7 @@ fn evaluate_plain(op: &Op, args: &[Arc<Buffer>], arg_types: &[&TensorType], out:
         Op::Cumulative { combine, axis, reverse } => {
             let n = out_type.shape[*axis];
             let inner: usize = out_type.shape[axis + 1..].iter().product();
-            for i in (0..out.len()).filter(|i| i / inner % n == 0) {
+            for i in (0..out.len()).filter(|i| (i / inner).is_multiple_of(n)) {
                 for k in 0..n {
                     let at = |k: usize| i + if *reverse { n - 1 - k } else { k } * inner;
                     put(out, at(k), get(&args[0], at(k)));
@@ -173,41 +158,28 @@ fn evaluate_plain(op: &Op, args: &[Arc<Buffer>], arg_types: &[&TensorType], out:
         }
         Op::DynamicSlice { n_batch, sizes } => {
             let shape = &arg_types[0].shape;
-            for_each_window(shape, *n_batch, sizes, &args[1], |i, from| {
-                put(out, i, get(&args[0], from))
-            });
+            for_each_window(shape, *n_batch, sizes, &args[1], |i, from| put(out, i, get(&args[0], from)));
         }
         Op::DynamicUpdate { n_batch } => {
             *out = (*args[0]).clone();
             let sizes = &arg_types[1].shape[*n_batch..];
-            for_each_window(&out_type.shape, *n_batch, sizes, &args[2], |i, to| {
-                put(out, to, get(&args[1], i))
-            });
+            for_each_window(&out_type.shape, *n_batch, sizes, &args[2], |i, to| put(out, to, get(&args[1], i)));
         }
         Op::Gather { n_batch, mode } => {
             let fill = element::outside(*mode, out_type.dtype);
             for_each_place(arg_types[0], arg_types[1], &args[1], *n_batch, *mode, |i, from| {
-                put(
-                    out,
-                    i,
-                    from.map_or_else(|| fill.unwrap_or_default(), |from| get(&args[0], from)),
-                );
+                put(out, i, from.map_or_else(|| fill.unwrap_or_default(), |from| get(&args[0], from)));
             });
         }
         Op::Scatter { n_batch, kind } => {
             *out = (*args[0]).clone();
-            for_each_place(
-                arg_types[0],
-                arg_types[1],
-                &args[1],
-                *n_batch,
-                OutOfBounds::Fill,
-                |i, to| match (to, kind) {
+            for_each_place(arg_types[0], arg_types[1], &args[1], *n_batch, OutOfBounds::Fill, |i, to| {
+                match (to, kind) {
                     (None, _) => {}
                     (Some(to), ScatterKind::Set) => put(out, to, get(&args[2], i)),
                     (Some(to), ScatterKind::Combine(combine)) => combine_into(*combine, out, to, get(&args[2], i)),
-                },
-            );
+                }
+            });
         }
         Op::Dot(axes) => {
             dot(axes, &args[0], &arg_types[0].shape, &args[1], &arg_types[1].shape, out);
@@ -226,16 +198,10 @@ fn run_call(
     outs: &mut [Buffer],
     out_types: &[&TensorType],
 ) -> Result<(), RunError> {
-    let operands: Vec<TensorRef<'_>> = args
-        .iter()
-        .zip(arg_types)
-        .map(|(data, t)| TensorRef { shape: &t.shape, data })
-        .collect();
-    let mut results: Vec<TensorMut<'_>> = outs
-        .iter_mut()
-        .zip(out_types)
-        .map(|(data, t)| TensorMut { shape: &t.shape, data })
-        .collect();
+    let operands: Vec<TensorRef<'_>> =
+        args.iter().zip(arg_types).map(|(data, t)| TensorRef { shape: &t.shape, data }).collect();
+    let mut results: Vec<TensorMut<'_>> =
+        outs.iter_mut().zip(out_types).map(|(data, t)| TensorMut { shape: &t.shape, data }).collect();
     counters::add_call(call.name);
     (call.function)(&operands, &mut results).map_err(|error| RunError { origin, error })
 }
@@ -254,20 +220,13 @@ fn dot(axes: &DotAxes, a: &Buffer, a_shape: &[usize], b: &Buffer, b_shape: &[usi
         indices
     };
     let free = |shape: &[usize], batch: &[usize], contract: &[usize]| {
-        let axes: Vec<usize> = (0..shape.len())
-            .filter(|i| !batch.contains(i) && !contract.contains(i))
-            .collect();
+        let axes: Vec<usize> = (0..shape.len()).filter(|i| !batch.contains(i) && !contract.contains(i)).collect();
         offsets(shape, &axes)
     };
     let a_free = free(a_shape, &axes.lhs_batch, &axes.lhs_contract);
     let b_free = free(b_shape, &axes.rhs_batch, &axes.rhs_contract);
-    let (a_sum, b_sum) = (
-        offsets(a_shape, &axes.lhs_contract),
-        offsets(b_shape, &axes.rhs_contract),
-    );
-    let batches = offsets(a_shape, &axes.lhs_batch)
-        .into_iter()
-        .zip(offsets(b_shape, &axes.rhs_batch));
+    let (a_sum, b_sum) = (offsets(a_shape, &axes.lhs_contract), offsets(b_shape, &axes.rhs_contract));
+    let batches = offsets(a_shape, &axes.lhs_batch).into_iter().zip(offsets(b_shape, &axes.rhs_batch));
     let mut i = 0;
     for (a_batch, b_batch) in batches {
         for a_at in a_free.iter().map(|at| a_batch + at) {
@@ -295,12 +254,7 @@ fn put(buffer: &mut Buffer, i: usize, element: ElementBytes) {
     let size = buffer.dtype().size();
     assert!(i < buffer.len());
     // SAFETY: element i lies inside the storage; the bytes come from a buffer of the same type.
-    unsafe {
-        buffer
-            .as_ptr()
-            .add(i * size)
-            .copy_from_nonoverlapping(element.as_ptr(), size)
-    }
+    unsafe { buffer.as_ptr().add(i * size).copy_from_nonoverlapping(element.as_ptr(), size) }
 }
 
 fn copy_range(buffer: &Buffer, start: usize, len: usize) -> Buffer {
@@ -313,11 +267,7 @@ fn combine_into(combine: Combine, out: &mut Buffer, i: usize, element: ElementBy
     let mut single = Buffer::zeros(out.dtype(), 1);
     put(&mut single, 0, element);
     let before = copy_range(out, i, 1);
-    math::apply(
-        combine.scalar_op(),
-        &[before.elements(), single.elements()],
-        out.elements_mut().slice(i..i + 1),
-    );
+    math::apply(combine.scalar_op(), &[before.elements(), single.elements()], out.elements_mut().slice(i..i + 1));
 }
 
 fn is_better(largest: bool, x: &Buffer, a: usize, b: usize) -> bool {
@@ -337,11 +287,7 @@ fn is_better(largest: bool, x: &Buffer, a: usize, b: usize) -> bool {
         return if largest { a > b } else { a < b };
     }
     let (a, b) = (as_f64(a), as_f64(b));
-    if b.is_nan() {
-        false
-    } else {
-        a.is_nan() || if largest { a > b } else { a < b }
-    }
+    if b.is_nan() { false } else { a.is_nan() || if largest { a > b } else { a < b } }
 }
 
 /// The row-major storage left after some axes disappear, with one stride per original axis (0 for those).
@@ -352,11 +298,7 @@ fn kept_strides(shape: &[usize], axes: &[usize]) -> Strided {
         strides[axis] = step;
         step *= shape[axis] as isize;
     }
-    Strided {
-        shape: shape.to_vec(),
-        strides,
-        offset: 0,
-    }
+    Strided { shape: shape.to_vec(), strides, offset: 0 }
 }
 
 /// Calls `visit` with each index into the box (all batches) and the matching index into the tensor.
@@ -395,9 +337,7 @@ fn for_each_place(
     mut visit: impl FnMut(usize, Option<usize>),
 ) {
     let n_indexed = *indices_type.shape.last().expect("indices have a last axis");
-    let n_places: usize = indices_type.shape[n_batch..indices_type.shape.len() - 1]
-        .iter()
-        .product();
+    let n_places: usize = indices_type.shape[n_batch..indices_type.shape.len() - 1].iter().product();
     let n_batches: usize = x.shape[..n_batch].iter().product();
     let indexed = &x.shape[n_batch..n_batch + n_indexed];
     let n_rest: usize = x.shape[n_batch + n_indexed..].iter().product();

@@ -12,6 +12,8 @@ mod blocks;
 mod lower;
 mod print;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     dtype::DType,
@@ -127,24 +129,88 @@ pub(crate) struct Moving {
 pub(crate) enum Step<K> {
     Kernel(K),
     /// Whole tensors; the slots differ.
-    Copy { from: Tensor, to: SlotId },
+    Copy {
+        from: Tensor,
+        to: SlotId,
+    },
     /// Fills with one element, then writes parts to their boxes.
-    Assemble { fill: SlotId, parts: Vec<(SlotId, Strided)>, to: Tensor },
-    ArgReduce { from: Tensor, to: Tensor, axis: Axis, largest: bool },
-    Cumulative { from: SlotId, to: Tensor, axis: Axis, combine: Combine, reverse: bool },
-    DynamicSlice { from: Tensor, starts: Tensor, to: SlotId, window: Window },
+    Assemble {
+        fill: SlotId,
+        parts: Vec<(SlotId, Strided)>,
+        to: Tensor,
+    },
+    ArgReduce {
+        from: Tensor,
+        to: Tensor,
+        axis: Axis,
+        largest: bool,
+    },
+    Cumulative {
+        from: SlotId,
+        to: Tensor,
+        axis: Axis,
+        combine: Combine,
+        reverse: bool,
+    },
+    DynamicSlice {
+        from: Tensor,
+        starts: Tensor,
+        to: SlotId,
+        window: Window,
+    },
     /// In place: `to` holds the tensor to update.
-    DynamicUpdate { update: SlotId, starts: Tensor, to: Tensor, window: Window },
-    Gather { from: Tensor, indices: Tensor, to: SlotId, places: Places, mode: OutOfBounds },
+    DynamicUpdate {
+        update: SlotId,
+        starts: Tensor,
+        to: Tensor,
+        window: Window,
+    },
+    Gather {
+        from: Tensor,
+        indices: Tensor,
+        to: SlotId,
+        places: Places,
+        mode: OutOfBounds,
+    },
     /// In place: `to` holds the tensor to update.
-    Scatter { indices: Tensor, updates: SlotId, to: Tensor, places: Places, kind: ScatterKind },
-    Dot { a: Tensor, b: Tensor, plan: DotPlan, to: Tensor },
-    Call { call: Call, origin: u32, args: Vec<(SlotId, TensorType)>, outs: Vec<(SlotId, TensorType)> },
+    Scatter {
+        indices: Tensor,
+        updates: SlotId,
+        to: Tensor,
+        places: Places,
+        kind: ScatterKind,
+    },
+    Dot {
+        a: Tensor,
+        b: Tensor,
+        plan: DotPlan,
+        to: Tensor,
+    },
+    Call {
+        call: Call,
+        origin: u32,
+        args: Vec<(SlotId, TensorType)>,
+        outs: Vec<(SlotId, TensorType)>,
+    },
     /// While `flag` holds after `cond`: `body`, then the swaps.
-    While { cond: Vec<Step<K>>, flag: SlotId, body: Vec<Step<K>>, swaps: Vec<(SlotId, SlotId)> },
-    Switch { index: SlotId, branches: Vec<Vec<Step<K>>> },
+    While {
+        cond: Vec<Step<K>>,
+        flag: SlotId,
+        body: Vec<Step<K>>,
+        swaps: Vec<(SlotId, SlotId)>,
+    },
+    Switch {
+        index: SlotId,
+        branches: Vec<Vec<Step<K>>>,
+    },
     /// For each row: move the windows, then `body`, then the swaps.
-    Scan { length: usize, reverse: bool, windows: Vec<Moving>, body: Vec<Step<K>>, swaps: Vec<(SlotId, SlotId)> },
+    Scan {
+        length: usize,
+        reverse: bool,
+        windows: Vec<Moving>,
+        body: Vec<Step<K>>,
+        swaps: Vec<(SlotId, SlotId)>,
+    },
 }
 
 /// Fuses a graph and plans its memory.
@@ -154,7 +220,11 @@ pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
 
 impl<K> Step<K> {
     /// The same step with its kernel, or its nested steps, held in another way.
-    pub fn map<L>(self, kernel: &mut dyn FnMut(K) -> L, nested: &mut dyn FnMut(Vec<Step<K>>) -> Vec<Step<L>>) -> Step<L> {
+    pub fn map<L>(
+        self,
+        kernel: &mut dyn FnMut(K) -> L,
+        nested: &mut dyn FnMut(Vec<Step<K>>) -> Vec<Step<L>>,
+    ) -> Step<L> {
         match self {
             Step::Kernel(k) => Step::Kernel(kernel(k)),
             Step::Copy { from, to } => Step::Copy { from, to },

@@ -23,20 +23,14 @@ struct Input {
 
 fn input<T: Element>(shape: &[usize], elements: &[T]) -> Input {
     assert_eq!(shape.iter().product::<usize>(), elements.len());
-    Input {
-        shape: shape.to_vec(),
-        data: Arc::new(Buffer::from_slice(elements)),
-    }
+    Input { shape: shape.to_vec(), data: Arc::new(Buffer::from_slice(elements)) }
 }
 
 /// Runs one operation of one result on inputs and compares the elements.
 #[track_caller]
 fn check<T: Element>(op: Op, inputs: &[Input], shape: &[usize], expected: &[T]) {
     let mut graph = Graph::new();
-    let args: Vec<Value> = inputs
-        .iter()
-        .map(|i| graph.input(TensorType::new(i.data.dtype(), &i.shape)))
-        .collect();
+    let args: Vec<Value> = inputs.iter().map(|i| graph.input(TensorType::new(i.data.dtype(), &i.shape))).collect();
     let out = graph.push(op, &args, vec![TensorType::new(T::DTYPE, shape)], 0);
     graph.outputs = vec![out];
     check_graph(&graph, inputs, expected);
@@ -50,12 +44,7 @@ fn check_graph<T: Element>(graph: &Graph, inputs: &[Input], expected: &[T]) {
     let data: Vec<_> = inputs.iter().map(|i| i.data.clone()).collect();
     for _ in 0..2 {
         let got = executable.run(&data).expect("nothing fails");
-        assert_eq!(
-            *got[0],
-            Buffer::from_slice(expected),
-            "got {:?}",
-            got[0].as_slice::<T>()
-        );
+        assert_eq!(*got[0], Buffer::from_slice(expected), "got {:?}", got[0].as_slice::<T>());
     }
 }
 
@@ -65,48 +54,19 @@ const NAN: f64 = f64::NAN;
 fn map() {
     let xs = || input(&[3], &[1.0, -2.0, 4.0]);
     check(Op::Map(ScalarOp::Neg), &[xs()], &[3], &[-1.0, 2.0, -4.0]);
-    check(
-        Op::Map(ScalarOp::Mul),
-        &[xs(), input(&[], &[2.0])],
-        &[3],
-        &[2.0, -4.0, 8.0],
-    );
-    check(
-        Op::Map(ScalarOp::Sub),
-        &[input(&[], &[1.0]), xs()],
-        &[3],
-        &[0.0, 3.0, -3.0],
-    );
-    check(
-        Op::Map(ScalarOp::Lt),
-        &[xs(), input(&[], &[2.0])],
-        &[3],
-        &[true, true, false],
-    );
+    check(Op::Map(ScalarOp::Mul), &[xs(), input(&[], &[2.0])], &[3], &[2.0, -4.0, 8.0]);
+    check(Op::Map(ScalarOp::Sub), &[input(&[], &[1.0]), xs()], &[3], &[0.0, 3.0, -3.0]);
+    check(Op::Map(ScalarOp::Lt), &[xs(), input(&[], &[2.0])], &[3], &[true, true, false]);
     let p = input(&[3], &[true, false, true]);
-    check(
-        Op::Map(ScalarOp::Select),
-        &[p, xs(), input(&[], &[0.5])],
-        &[3],
-        &[1.0, 0.5, 4.0],
-    );
-    check(
-        Op::Map(ScalarOp::Add),
-        &[input(&[0], &[1.0; 0]), input(&[], &[2.0])],
-        &[0],
-        &[0.0; 0],
-    );
+    check(Op::Map(ScalarOp::Select), &[p, xs(), input(&[], &[0.5])], &[3], &[1.0, 0.5, 4.0]);
+    check(Op::Map(ScalarOp::Add), &[input(&[0], &[1.0; 0]), input(&[], &[2.0])], &[0], &[0.0; 0]);
     check(Op::Map(ScalarOp::Cast(DType::I32)), &[xs()], &[3], &[1i32, -2, 4]);
 }
 
 #[test]
 fn view() {
     let strided = |shape: &[usize], strides: &[isize], offset| {
-        Op::View(Strided {
-            shape: shape.to_vec(),
-            strides: strides.to_vec(),
-            offset,
-        })
+        Op::View(Strided { shape: shape.to_vec(), strides: strides.to_vec(), offset })
     };
     let x = || input(&[2, 3], &[1i32, 2, 3, 4, 5, 6]);
     check(strided(&[3, 2], &[1, 3], 0), &[x()], &[3, 2], &[1i32, 4, 2, 5, 3, 6]);
@@ -124,38 +84,15 @@ fn iota() {
 #[test]
 fn reduce() {
     let x = || input(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, NAN]);
-    let op = |combine, axes: &[usize]| Op::Reduce {
-        combine,
-        axes: axes.to_vec(),
-    };
+    let op = |combine, axes: &[usize]| Op::Reduce { combine, axes: axes.to_vec() };
     check(op(Combine::Add, &[0]), &[x()], &[3], &[5.0, 7.0, NAN]);
     check(op(Combine::Max, &[1]), &[x()], &[2], &[3.0, NAN]);
     check(op(Combine::Mul, &[]), &[input(&[2], &[2.0, 3.0])], &[2], &[2.0, 3.0]);
-    check(
-        op(Combine::Min, &[0]),
-        &[input(&[0, 2], &[0i32; 0])],
-        &[2],
-        &[i32::MAX, i32::MAX],
-    );
-    check(
-        op(Combine::Or, &[0, 1]),
-        &[input(&[1, 2], &[false, true])],
-        &[],
-        &[true],
-    );
+    check(op(Combine::Min, &[0]), &[input(&[0, 2], &[0i32; 0])], &[2], &[i32::MAX, i32::MAX]);
+    check(op(Combine::Or, &[0, 1]), &[input(&[1, 2], &[false, true])], &[], &[true]);
     let cube: Vec<i64> = (0..24).collect();
-    check(
-        op(Combine::Add, &[0, 2]),
-        &[input(&[2, 3, 4], &cube)],
-        &[3],
-        &[60i64, 92, 124],
-    );
-    check(
-        op(Combine::Add, &[1]),
-        &[input(&[2, 3, 4], &cube)],
-        &[2, 4],
-        &[12i64, 15, 18, 21, 48, 51, 54, 57],
-    );
+    check(op(Combine::Add, &[0, 2]), &[input(&[2, 3, 4], &cube)], &[3], &[60i64, 92, 124]);
+    check(op(Combine::Add, &[1]), &[input(&[2, 3, 4], &cube)], &[2, 4], &[12i64, 15, 18, 21, 48, 51, 54, 57]);
 }
 
 #[test]
@@ -171,30 +108,10 @@ fn arg_reduce() {
 #[test]
 fn cumulative() {
     let op = |combine, axis, reverse| Op::Cumulative { combine, axis, reverse };
-    check(
-        op(Combine::Add, 0, false),
-        &[input(&[3], &[1.0, 2.0, 4.0])],
-        &[3],
-        &[1.0, 3.0, 7.0],
-    );
-    check(
-        op(Combine::Add, 0, true),
-        &[input(&[3], &[1.0, 2.0, 4.0])],
-        &[3],
-        &[7.0, 6.0, 4.0],
-    );
-    check(
-        op(Combine::Max, 0, false),
-        &[input(&[2, 2], &[1i32, 5, 3, 4])],
-        &[2, 2],
-        &[1i32, 5, 3, 5],
-    );
-    check(
-        op(Combine::Mul, 1, false),
-        &[input(&[2, 2], &[1i32, 5, 3, 4])],
-        &[2, 2],
-        &[1i32, 5, 3, 12],
-    );
+    check(op(Combine::Add, 0, false), &[input(&[3], &[1.0, 2.0, 4.0])], &[3], &[1.0, 3.0, 7.0]);
+    check(op(Combine::Add, 0, true), &[input(&[3], &[1.0, 2.0, 4.0])], &[3], &[7.0, 6.0, 4.0]);
+    check(op(Combine::Max, 0, false), &[input(&[2, 2], &[1i32, 5, 3, 4])], &[2, 2], &[1i32, 5, 3, 5]);
+    check(op(Combine::Mul, 1, false), &[input(&[2, 2], &[1i32, 5, 3, 4])], &[2, 2], &[1i32, 5, 3, 12]);
 }
 
 #[test]
@@ -204,57 +121,26 @@ fn assemble() {
         strides: strides.to_vec(),
         offset,
     };
-    let op = Op::Assemble {
-        boxes: vec![boxed(&[2], &[2], 1), boxed(&[1], &[1], 2)],
-    };
+    let op = Op::Assemble { boxes: vec![boxed(&[2], &[2], 1), boxed(&[1], &[1], 2)] };
     let inputs = [input(&[], &[9i32]), input(&[2], &[1i32, 2]), input(&[1], &[7i32])];
     check(op, &inputs, &[5], &[9i32, 1, 7, 2, 9]);
-    let side_by_side = Op::Assemble {
-        boxes: vec![boxed(&[2, 1], &[3, 1], 0), boxed(&[2, 2], &[3, 1], 1)],
-    };
-    let inputs = [
-        input(&[], &[0.0]),
-        input(&[2, 1], &[1.0, 2.0]),
-        input(&[2, 2], &[3.0, 4.0, 5.0, 6.0]),
-    ];
+    let side_by_side = Op::Assemble { boxes: vec![boxed(&[2, 1], &[3, 1], 0), boxed(&[2, 2], &[3, 1], 1)] };
+    let inputs = [input(&[], &[0.0]), input(&[2, 1], &[1.0, 2.0]), input(&[2, 2], &[3.0, 4.0, 5.0, 6.0])];
     check(side_by_side, &inputs, &[2, 3], &[1.0, 3.0, 4.0, 2.0, 5.0, 6.0]);
 }
 
 #[test]
 fn dynamic_slice_and_update() {
-    let slice = |n_batch, sizes: &[usize]| Op::DynamicSlice {
-        n_batch,
-        sizes: sizes.to_vec(),
-    };
+    let slice = |n_batch, sizes: &[usize]| Op::DynamicSlice { n_batch, sizes: sizes.to_vec() };
     let x = || input(&[2, 3], &[1i32, 2, 3, 4, 5, 6]);
     check(slice(0, &[1, 2]), &[x(), input(&[2], &[1i32, 1])], &[1, 2], &[5i32, 6]);
-    check(
-        slice(0, &[1, 2]),
-        &[x(), input(&[2], &[-7i32, 99])],
-        &[1, 2],
-        &[2i32, 3],
-    );
-    check(
-        slice(1, &[2]),
-        &[x(), input(&[2, 1], &[0u32, 1])],
-        &[2, 2],
-        &[1i32, 2, 5, 6],
-    );
+    check(slice(0, &[1, 2]), &[x(), input(&[2], &[-7i32, 99])], &[1, 2], &[2i32, 3]);
+    check(slice(1, &[2]), &[x(), input(&[2, 1], &[0u32, 1])], &[2, 2], &[1i32, 2, 5, 6]);
     let update = |n_batch| Op::DynamicUpdate { n_batch };
     let part = || input(&[1, 2], &[8i32, 9]);
-    check(
-        update(0),
-        &[x(), part(), input(&[2], &[0i64, 5])],
-        &[2, 3],
-        &[1i32, 8, 9, 4, 5, 6],
-    );
+    check(update(0), &[x(), part(), input(&[2], &[0i64, 5])], &[2, 3], &[1i32, 8, 9, 4, 5, 6]);
     let column = input(&[2, 1], &[8i32, 9]);
-    check(
-        update(1),
-        &[x(), column, input(&[2, 1], &[0u64, u64::MAX])],
-        &[2, 3],
-        &[8i32, 2, 3, 4, 5, 9],
-    );
+    check(update(1), &[x(), column, input(&[2, 1], &[0u64, u64::MAX])], &[2, 3], &[8i32, 2, 3, 4, 5, 9]);
 }
 
 #[test]
@@ -270,12 +156,7 @@ fn gather() {
     let each = input(&[3, 1, 1], &[1i32, 0, 2]);
     check(op(1, OutOfBounds::Fill), &[x(), each], &[3, 1], &[2.0, 3.0, NAN]);
     let ints = input(&[2], &[1i32, 2]);
-    check(
-        op(0, OutOfBounds::Fill),
-        &[ints, input(&[1, 1], &[7u8])],
-        &[1],
-        &[i32::MIN],
-    );
+    check(op(0, OutOfBounds::Fill), &[ints, input(&[1, 1], &[7u8])], &[1], &[i32::MIN]);
 }
 
 #[test]
@@ -284,42 +165,14 @@ fn scatter() {
     let x = || input(&[3], &[1.0, 2.0, 3.0]);
     let places = || input(&[3, 1], &[2i32, 0, 2]);
     let updates = || input(&[3], &[10.0, 20.0, 30.0]);
-    check(
-        op(ScatterKind::Set),
-        &[x(), places(), updates()],
-        &[3],
-        &[20.0, 2.0, 30.0],
-    );
-    check(
-        op(ScatterKind::Combine(Combine::Add)),
-        &[x(), places(), updates()],
-        &[3],
-        &[21.0, 2.0, 43.0],
-    );
-    check(
-        op(ScatterKind::Combine(Combine::Min)),
-        &[x(), places(), updates()],
-        &[3],
-        &[1.0, 2.0, 3.0],
-    );
+    check(op(ScatterKind::Set), &[x(), places(), updates()], &[3], &[20.0, 2.0, 30.0]);
+    check(op(ScatterKind::Combine(Combine::Add)), &[x(), places(), updates()], &[3], &[21.0, 2.0, 43.0]);
+    check(op(ScatterKind::Combine(Combine::Min)), &[x(), places(), updates()], &[3], &[1.0, 2.0, 3.0]);
     let outside = input(&[1, 1], &[-1i32]);
-    check(
-        op(ScatterKind::Set),
-        &[x(), outside, input(&[1], &[5.0])],
-        &[3],
-        &[1.0, 2.0, 3.0],
-    );
+    check(op(ScatterKind::Set), &[x(), outside, input(&[1], &[5.0])], &[3], &[1.0, 2.0, 3.0]);
     let rows = input(&[1, 1], &[1i32]);
-    let op = Op::Scatter {
-        n_batch: 0,
-        kind: ScatterKind::Set,
-    };
-    check(
-        op,
-        &[input(&[2, 2], &[1i32, 2, 3, 4]), rows, input(&[1, 2], &[8i32, 9])],
-        &[2, 2],
-        &[1i32, 2, 8, 9],
-    );
+    let op = Op::Scatter { n_batch: 0, kind: ScatterKind::Set };
+    check(op, &[input(&[2, 2], &[1i32, 2, 3, 4]), rows, input(&[1, 2], &[8i32, 9])], &[2, 2], &[1i32, 2, 8, 9]);
 }
 
 #[test]
@@ -333,26 +186,15 @@ fn dot() {
         })
     };
     let a = || input(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
-    check(
-        axes(&[], &[], &[1], &[0]),
-        &[a(), a()],
-        &[2, 2],
-        &[7.0, 10.0, 15.0, 22.0],
-    );
+    check(axes(&[], &[], &[1], &[0]), &[a(), a()], &[2, 2], &[7.0, 10.0, 15.0, 22.0]);
     check(axes(&[], &[], &[0, 1], &[0, 1]), &[a(), a()], &[], &[30.0]);
     check(axes(&[0], &[0], &[1], &[1]), &[a(), a()], &[2], &[5.0, 25.0]);
-    check(
-        axes(&[], &[], &[], &[]),
-        &[input(&[2], &[1i32, 2]), input(&[2], &[3i32, 4])],
-        &[2, 2],
-        &[3i32, 4, 6, 8],
-    );
+    check(axes(&[], &[], &[], &[]), &[input(&[2], &[1i32, 2]), input(&[2], &[3i32, 4])], &[2, 2], &[3i32, 4, 6, 8]);
 }
 
 fn push_map(graph: &mut Graph, op: ScalarOp, args: &[Value], dtype: DType, shape: &[usize]) -> Value {
     graph.push(Op::Map(op), args, vec![TensorType::new(dtype, shape)], 0)
 }
-
 
 /// `(limit, x, y) → while x < limit: (x + y, x)`.
 fn fibonacci() -> Graph {
@@ -367,12 +209,7 @@ fn fibonacci() -> Graph {
     body.outputs = vec![sum, x];
     let mut graph = Graph::new();
     let args: Vec<Value> = (0..3).map(|_| graph.input(f64s.clone())).collect();
-    let op = Op::While {
-        cond: Arc::new(cond),
-        body: Arc::new(body),
-        n_cond_captures: 1,
-        n_body_captures: 0,
-    };
+    let op = Op::While { cond: Arc::new(cond), body: Arc::new(body), n_cond_captures: 1, n_body_captures: 0 };
     let first = graph.push(op, &args, vec![f64s.clone(), f64s], 0);
     graph.outputs = vec![first, Value(first.0 + 1)];
     graph
@@ -400,9 +237,7 @@ fn switch_clamps_its_index() {
         }];
         Arc::new(graph)
     };
-    let op = || Op::Switch {
-        branches: vec![branch(Some(ScalarOp::Neg)), branch(None), branch(Some(ScalarOp::Sqrt))],
-    };
+    let op = || Op::Switch { branches: vec![branch(Some(ScalarOp::Neg)), branch(None), branch(Some(ScalarOp::Sqrt))] };
     for (index, expected) in [(-3, [-4.0, -9.0]), (1, [4.0, 9.0]), (2, [2.0, 3.0]), (99, [2.0, 3.0])] {
         check(op(), &[input(&[], &[index]), input(&[2], &[4.0, 9.0])], &[2], &expected);
     }
@@ -418,18 +253,8 @@ fn accumulate(length: usize, reverse: bool) -> Graph {
     body.outputs = vec![sum, args[1]];
     let rows = TensorType::new(DType::F64, &[length]);
     let mut graph = Graph::new();
-    let args = [
-        graph.input(f64s.clone()),
-        graph.input(f64s.clone()),
-        graph.input(rows.clone()),
-    ];
-    let op = Op::Scan {
-        body: Arc::new(body),
-        n_captures: 1,
-        n_carry: 1,
-        length,
-        reverse,
-    };
+    let args = [graph.input(f64s.clone()), graph.input(f64s.clone()), graph.input(rows.clone())];
+    let op = Op::Scan { body: Arc::new(body), n_captures: 1, n_carry: 1, length, reverse };
     let first = graph.push(op, &args, vec![f64s, rows], 0);
     graph.outputs = vec![Value(first.0 + 1), first];
     graph
@@ -451,9 +276,7 @@ fn outputs_that_are_inputs_or_constants_are_shared() {
     let c = graph.push(Op::Const(value.clone()), &[], vec![TensorType::scalar(DType::U8)], 0);
     graph.outputs = vec![x, c, x];
     let data = Arc::new(Buffer::zeros(DType::F32, 2));
-    let got = Executable::compile(&graph)
-        .run(std::slice::from_ref(&data))
-        .expect("nothing fails");
+    let got = Executable::compile(&graph).run(std::slice::from_ref(&data)).expect("nothing fails");
     assert!(Arc::ptr_eq(&got[0], &data) && Arc::ptr_eq(&got[1], &value) && Arc::ptr_eq(&got[2], &data));
 }
 
@@ -464,11 +287,7 @@ fn call_graph(
     let mut graph = Graph::new();
     let x = graph.input(t.clone());
     let doubled = push_map(&mut graph, ScalarOp::Add, &[x, x], DType::F64, &[2]);
-    let call = Call {
-        name: "double",
-        function: Arc::new(function),
-        effect: false,
-    };
+    let call = Call { name: "double", function: Arc::new(function), effect: false };
     let y = graph.push(Op::Call(call), &[doubled], vec![t], 42);
     graph.outputs = vec![push_map(&mut graph, ScalarOp::Neg, &[y], DType::F64, &[2])];
     graph
@@ -481,10 +300,7 @@ fn calls_are_counted_fail_and_panic() {
     let graph = call_graph(move |args, outs| {
         assert_eq!((args[0].shape, outs[0].shape), (&[2][..], &[2][..]));
         match seen.load(Ordering::Relaxed) {
-            0 => outs[0]
-                .data
-                .as_mut_slice::<f64>()
-                .copy_from_slice(args[0].data.as_slice()),
+            0 => outs[0].data.as_mut_slice::<f64>().copy_from_slice(args[0].data.as_slice()),
             1 => return Err("no luck".into()),
             _ => panic!("boom"),
         }
@@ -495,10 +311,7 @@ fn calls_are_counted_fail_and_panic() {
     let run = || executable.run(&data);
     let before = dini_cpu::counters::snapshot();
     assert_eq!(run().expect("mode 0 works")[0].as_slice::<f64>(), [-2.0, -4.0]);
-    assert_eq!(
-        dini_cpu::counters::snapshot().since(&before).calls.get("double"),
-        Some(&1)
-    );
+    assert_eq!(dini_cpu::counters::snapshot().since(&before).calls.get("double"), Some(&1));
     mode.store(1, Ordering::Relaxed);
     let RunError { origin, error } = run().expect_err("mode 1 fails");
     assert_eq!((origin, error.to_string().as_str()), (42, "no luck"));
@@ -527,19 +340,15 @@ fn runs_are_reentrant_and_concurrent() {
     let executable = Arc::new(Executable::compile(&graph));
     slot.set(executable.clone()).ok().expect("set once");
     let data = || [Arc::new(Buffer::from_vec(vec![1.0, 2.0]))];
-    assert_eq!(
-        executable.run(&data()).expect("nothing fails")[0].as_slice::<f64>(),
-        [-6.0, -12.0]
-    );
+    assert_eq!(executable.run(&data()).expect("nothing fails")[0].as_slice::<f64>(), [-6.0, -12.0]);
     let plain = Executable::compile(&fibonacci());
     std::thread::scope(|scope| {
         for limit in 0..4 {
             let plain = &plain;
             scope.spawn(move || {
                 for _ in 0..200 {
-                    let got = plain
-                        .run(&[f64::from(limit), 1.0, 1.0].map(|x| Arc::new(Buffer::scalar(x))))
-                        .expect("ok");
+                    let got =
+                        plain.run(&[f64::from(limit), 1.0, 1.0].map(|x| Arc::new(Buffer::scalar(x)))).expect("ok");
                     assert_eq!(got[0].as_slice::<f64>()[0], [1.0, 1.0, 2.0, 3.0][limit as usize]);
                 }
             });
@@ -551,25 +360,9 @@ fn runs_are_reentrant_and_concurrent() {
 fn wrong_graphs_are_named() {
     let mut graph = Graph::new();
     let x = graph.input(TensorType::new(DType::F64, &[3]));
-    graph.push(
-        Op::Map(ScalarOp::Add),
-        &[x, x],
-        vec![TensorType::new(DType::F64, &[2])],
-        0,
-    );
-    assert_eq!(
-        graph.check(),
-        Err("node 0 (map): operand f64[3] for result f64[2]".to_string())
-    );
+    graph.push(Op::Map(ScalarOp::Add), &[x, x], vec![TensorType::new(DType::F64, &[2])], 0);
+    assert_eq!(graph.check(), Err("node 0 (map): operand f64[3] for result f64[2]".to_string()));
     let mut graph = Graph::new();
-    graph.push(
-        Op::Map(ScalarOp::Neg),
-        &[Value(0)],
-        vec![TensorType::scalar(DType::F64)],
-        0,
-    );
-    assert_eq!(
-        graph.check(),
-        Err("node 0: %0 is used before its definition".to_string())
-    );
+    graph.push(Op::Map(ScalarOp::Neg), &[Value(0)], vec![TensorType::scalar(DType::F64)], 0);
+    assert_eq!(graph.check(), Err("node 0: %0 is used before its definition".to_string()));
 }

@@ -47,7 +47,11 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            // The library's errors begin with their kind.
+            match error.downcast_ref::<dini::Error>() {
+                Some(error) => eprintln!("{error}"),
+                None => eprintln!("error: {error}"),
+            }
             ExitCode::FAILURE
         }
     }

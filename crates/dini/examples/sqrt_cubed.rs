@@ -1,7 +1,7 @@
 //! y(x) with y² = x³, found by bisection and differentiated as the implicit function that it is.
 //!
-//! Bisection computes nothing that could be differentiated: it halves an interval. The derivatives come from the equation
-//! alone, to any order, and agree with the closed forms of y = x^1.5.
+//! Bisection has no useful derivative of its own: x enters its comparisons only, so differentiating its steps would give 0.
+//! The derivatives come from the equation alone, to any order, and agree with the closed forms of y = x^1.5.
 //!
 //! ```text
 //! cargo run --release --example sqrt_cubed

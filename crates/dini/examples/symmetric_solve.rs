@@ -68,18 +68,22 @@ fn count(n: usize) -> Result<()> {
     let theta = Array::linspace(0.5, 1.0, n);
     let loss = |theta: Array| system.loss(implicit_solve, &theta);
     println!("n = {n}, counted:                 factorizations  pairs of triangular solves");
-    let counted = |name: &str, run: &dyn Fn() -> Result<()>| -> Result<()> {
+    let counted = |name: &str, expected_pairs: u64, run: &dyn Fn() -> Result<()>| -> Result<()> {
         let counters = Counters::start();
         run()?;
-        let pairs = counters.calls_of("triangular_solve") as f64 / 2.0;
-        println!("  {name:<30} {:>14} {pairs:>27}", counters.factorizations());
-        Ok(())
+        let (factorizations, solves) = (counters.factorizations(), counters.calls_of("triangular_solve"));
+        println!("  {name:<30} {factorizations:>14} {:>27}", solves as f64 / 2.0);
+        if (factorizations, solves) == (1, 2 * expected_pairs) {
+            Ok(())
+        } else {
+            Err(Error::message(format!("{name}: expected 1 factorization and {expected_pairs} pairs of solves")))
+        }
     };
     let at = || theta.clone();
-    counted("value", &|| loss(at()).map(|_| ()))?;
-    counted("value and gradient", &|| value_and_grad(loss)(at()).map(|_| ()))?;
-    counted("jvp", &|| jvp(loss, at(), at()).map(|_| ()))?;
-    counted("Hessian-vector product", &|| jvp(grad(loss), at(), at()).map(|_| ()))?;
+    counted("value", 1, &|| loss(at()).map(|_| ()))?;
+    counted("value and gradient", 2, &|| value_and_grad(loss)(at()).map(|_| ()))?;
+    counted("jvp", 2, &|| jvp(loss, at(), at()).map(|_| ()))?;
+    counted("Hessian-vector product", 4, &|| jvp(grad(loss), at(), at()).map(|_| ()))?;
     let names = compiled_program_of(grad(loss), &at())?.counts();
     println!("  products in the gradient's program: {}\n", names.get("dot_general").copied().unwrap_or(0));
     Ok(())

@@ -129,7 +129,7 @@ pub use ops::{
     control::{Bound, Branch, ScanOptions, cond, fori_loop, map, scan, scan_with, switch, while_loop},
     elementwise::{IntoOperand, polygamma, select},
     host::{ensure, host_call, inspect},
-    index::{OutOfBounds, ScatterKind, Starts, gather, gather_with, scatter},
+    index::{OutOfBounds, ScatterKind, Starts, gather, gather_with, one_hot, scatter},
     linalg::{
         DotAxes, cholesky, cholesky_solve, det, dot_general, inv, lu, lu_solve, outer, slogdet, solve, triangular_solve,
     },

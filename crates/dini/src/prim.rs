@@ -347,7 +347,7 @@ impl<P: Primitive> DynPrimitive for P {
             Jvp::By(rule) => rule(self, primals, &outs, tangents)?,
             Jvp::Todo(why) => {
                 let error = missing(P::NAME, "differentiation", why, at);
-                let depends: Vec<Array> = tangents.iter().flatten().cloned().collect();
+                let depends = late_error::tangents_and_values(tangents, primals);
                 outs.iter()
                     .map(|y| inexact(y).then(|| late_error::late_error(error.clone(), y.aval(), &depends)))
                     .collect()
@@ -365,7 +365,7 @@ impl<P: Primitive> DynPrimitive for P {
             }
             Transpose::Todo(why) => {
                 let error = missing(P::NAME, "transposition", why, at);
-                let depends: Vec<Array> = cts.iter().flatten().cloned().collect();
+                let depends = late_error::cotangents_and_values(cts, operands);
                 Ok(operands
                     .iter()
                     .map(|o| o.is_linear().then(|| late_error::late_error(error.clone(), &o.aval(), &depends)))

@@ -107,22 +107,19 @@ fn nesting_without_end_is_an_error_with_a_line() {
 
 /// `n` equations in a row.
 fn chain(n: usize, x: Array) -> Array {
-    let mut y = x;
-    for i in 0..n / 2 {
-        y = (&y * 0.5).sin();
-        debug_assert!(i < n);
-    }
-    y
+    (0..n / 2).fold(x, |y, _| (y * 0.5).sin())
 }
 
-#[test]
-fn programs_of_100_000_equations() {
-    const N: usize = 100_000;
-    let f = |x: Array| chain(N, x);
-    let time = std::time::Instant::now();
-    let lap = |what: &str| println!("{what}: {:.2?}", time.elapsed());
+/// Everything that is done with a program of `n` equations; prints the time of each part.
+fn long_program(n: usize) {
+    let f = |x: Array| chain(n, x);
+    let mut start = std::time::Instant::now();
+    let mut lap = |what: &str| {
+        println!("{n} equations, {what}: {:.2?}", start.elapsed());
+        start = std::time::Instant::now();
+    };
     let program = program_of(f, &one()).unwrap();
-    assert_eq!(program.eqns().len(), N);
+    assert_eq!(program.eqns().len(), n);
     lap("traced");
     drop(program);
     lap("dropped");
@@ -137,10 +134,19 @@ fn programs_of_100_000_equations() {
     lap("differentiated eagerly");
     let derivative = compile(value_and_grad(f), &one()).unwrap();
     lap("derivative compiled");
+    // A sine and its argument for the value, a cosine and at most four products for the derivative.
+    let n_derived = derivative.program().eqns().len();
+    assert!(n_derived <= 4 * n, "{n_derived} equations for the derivative of {n}");
     assert_eq!(value(derivative.call(one()).unwrap().0), y);
     lap("derivative run");
     drop((compiled, derivative));
     lap("dropped");
+}
+
+#[test]
+fn programs_of_100_000_equations() {
+    long_program(10_000);
+    long_program(100_000);
 }
 
 #[test]
@@ -206,8 +212,7 @@ fn a_compiled_function_inside_an_inspection() {
 /// Runs an ignored test of this file on its own, with `DINI_DEBUG_NANS` set.
 fn with_debug_nans(test: &str) {
     let exe = std::env::current_exe().unwrap();
-    let out =
-        Command::new(exe).args(["--exact", test, "--ignored"]).env("DINI_DEBUG_NANS", "1").output().unwrap();
+    let out = Command::new(exe).args(["--exact", test, "--ignored"]).env("DINI_DEBUG_NANS", "1").output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() && text.contains("1 passed"), "{text}");
 }
@@ -235,7 +240,7 @@ fn debug_nans_child() {
     blames(jit(f)(minus.clone()), "sqrt", line);
     blames(jit(vmap(f))(Array::from(vec![1.0, -1.0])), "sqrt", line);
     blames(grad(f)(minus.clone()), "sqrt", line);
-    let looped = |x: Array| fori_loop(0, 3, |_, x: Array| f(x - 1.0), x);
+    let looped = |x: Array| fori_loop(0, 3, |_, x: Array| f(x - 2.0), x);
     blames(jit(looped)(one()), "sqrt", line);
     blames(looped(one()), "sqrt", line);
     let searched = |x: Array| while_loop(|x: Array| x.gt(-1.0), |x: Array| f(x - 2.0), x);

@@ -4,8 +4,8 @@ use dini::{
     Aval, DType, ErrorKind,
     prelude::*,
     primitive::{
-        Batch, DynPrimitive, Form, Jvp, Lower, Operand, Operands, Primitive, Rules, ScalarOp, Transpose, bind, bind_one,
-        rule_error,
+        Batch, DynPrimitive, Form, Jvp, Lower, Operand, Operands, Primitive, Rules, ScalarOp, Transpose, bind,
+        bind_one, rule_error,
     },
     testing::{Modes, check_close, check_grads},
 };
@@ -57,7 +57,8 @@ impl Primitive for Differences {
         }),
         // Lanes go first; the last axis stays the last.
         batch: Batch::By(|_, _, values, axes| {
-            let lanes = axes[0].map_or(Ok(values[0].clone()), |axis| values[0].move_axis(axis as isize, 0).check().cloned())?;
+            let lanes =
+                axes[0].map_or(Ok(values[0].clone()), |axis| values[0].move_axis(axis as isize, 0).check().cloned())?;
             Ok((bind(Differences, &[lanes])?, vec![axes[0].map(|_| 0)]))
         }),
         form: Form::First,
@@ -196,10 +197,7 @@ fn errors_name_the_primitive_and_the_line() {
 #[test]
 fn coverage_shows_the_holes() {
     assert_eq!(Differences.coverage(), ["call", "linear", "rule", "rule", "first"]);
-    assert_eq!(
-        Bare.coverage(),
-        ["scalar", "TODO: nobody needed it yet", "-", "TODO: nobody needed it yet", "first"]
-    );
+    assert_eq!(Bare.coverage(), ["scalar", "TODO: nobody needed it yet", "-", "TODO: nobody needed it yet", "first"]);
 }
 
 #[test]

@@ -14,6 +14,9 @@ type Time = u32;
 /// them would only save the launch.
 const MAX_UNRELATED_LEN: usize = 512;
 
+/// A kernel has at most so many operations. Longer ones save nothing, and building one takes time quadratic in its length.
+const MAX_MEMBERS: usize = 256;
+
 /// A position in [`Groups::groups`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct GroupId(usize);
@@ -164,7 +167,10 @@ impl Groups {
 
     /// Lets an operation over `len` points with these reads join the group, if it may.
     fn join(&mut self, group: GroupId, len: usize, reads: &[Resolved], reduction: Option<ReductionSpace>) -> bool {
-        if self.groups[group.0].len != len || !self.may_reduce(group, reduction) {
+        if self.groups[group.0].len != len
+            || self.groups[group.0].members.len() >= MAX_MEMBERS
+            || !self.may_reduce(group, reduction)
+        {
             return false;
         }
         let mut latest = 0;
@@ -193,6 +199,9 @@ impl Groups {
     /// Merges an earlier group into a later one, if nothing in between needs its values.
     fn merge(&mut self, from: GroupId, into: GroupId) {
         let (a, b) = (&self.groups[from.0], &self.groups[into.0]);
+        if a.members.len() + b.members.len() > MAX_MEMBERS {
+            return;
+        }
         let reads_only_registers = a.readers.iter().all(|reader| match reader.by {
             By::Group(by) => self.find(by) != into || reader.fusible,
             By::Node(_) => true,

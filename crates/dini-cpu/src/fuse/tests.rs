@@ -1,1 +1,198 @@
-//! Kernels printed.
+//! What becomes one kernel, printed.
+
+use super::{Item, fuse};
+use crate::{
+    buffer::Buffer,
+    dtype::DType,
+    graph::{Combine, DotAxes, Graph, Op, Strided, TensorType, Value},
+    scalar::ScalarOp,
+};
+use std::{fmt::Write, sync::Arc};
+
+fn input(g: &mut Graph, shape: &[usize]) -> Value {
+    g.input(TensorType::new(DType::F64, shape))
+}
+
+fn map(g: &mut Graph, op: ScalarOp, args: &[Value]) -> Value {
+    let out = args.iter().map(|&v| g.type_of(v)).max_by_key(|t| t.shape.len()).expect("there are operands").clone();
+    g.push(Op::Map(op), args, vec![out], 0)
+}
+
+fn view(g: &mut Graph, x: Value, shape: &[usize], strides: &[isize], offset: usize) -> Value {
+    let strided = Strided { shape: shape.to_vec(), strides: strides.to_vec(), offset };
+    g.push(Op::View(strided), &[x], vec![TensorType::new(DType::F64, shape)], 0)
+}
+
+fn sum(g: &mut Graph, x: Value, axes: &[usize]) -> Value {
+    let out = g.type_of(x).without_axes(axes);
+    g.push(Op::Reduce { combine: Combine::Add, axes: axes.to_vec() }, &[x], vec![out], 0)
+}
+
+/// Fuses and compares the print.
+#[track_caller]
+fn check(mut graph: Graph, outputs: &[Value], expected: &str) {
+    graph.outputs = outputs.to_vec();
+    assert_eq!(graph.check(), Ok(()));
+    let mut got = String::new();
+    for item in fuse(&graph).items {
+        match item {
+            Item::Kernel { kernel, operands } => {
+                assert_eq!(kernel.check(), Ok(()));
+                kernel.print(&mut got, "", &|i| format!("%{}", operands[i].0)).expect("strings take everything");
+            }
+            Item::Node(position) => {
+                writeln!(got, "{}", graph.nodes[position].op.name()).expect("strings take everything")
+            }
+        }
+    }
+    let lines = |text: &str| {
+        text.lines().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&got), lines(expected), "\n{got}");
+}
+
+#[test]
+fn chains_are_one_kernel_with_several_results() {
+    let mut g = Graph::new();
+    let (x, s) = (input(&mut g, &[4]), input(&mut g, &[]));
+    let scaled = map(&mut g, ScalarOp::Mul, &[x, s]);
+    let sin = map(&mut g, ScalarOp::Sin, &[scaled]);
+    let y = map(&mut g, ScalarOp::Add, &[sin, x]);
+    map(&mut g, ScalarOp::Cos, &[y]);
+    let expected = "
+        kernel 4
+          r0:f64 = %0[]
+          r1:f64 = %1[@0]
+          r2:f64 = Mul r0 r1
+          r3:f64 = Sin r2
+          r4:f64 = Add r3 r0
+          %3 = r3
+          %4 = r4";
+    check(g, &[sin, y], expected);
+}
+
+#[test]
+fn views_become_loads() {
+    let mut g = Graph::new();
+    let (x, v) = (input(&mut g, &[2, 3]), input(&mut g, &[3]));
+    let transposed = view(&mut g, x, &[3, 2], &[1, 3], 0);
+    let reversed = view(&mut g, transposed, &[3, 2], &[-2, 1], 4);
+    let columns = view(&mut g, v, &[3, 2], &[1, 0], 0);
+    let out = map(&mut g, ScalarOp::Add, &[reversed, columns]);
+    let expected = "
+        kernel 6
+          r0:f64 = %0[2 + 3:-1 2:3]
+          r1:f64 = %1[0 + 3:1 2:0]
+          r2:f64 = Add r0 r1
+          %5 = r2";
+    check(g, &[out], expected);
+}
+
+#[test]
+fn reductions_take_their_operand_in() {
+    let mut g = Graph::new();
+    let (x, y) = (input(&mut g, &[5, 7]), input(&mut g, &[5, 7]));
+    let product = map(&mut g, ScalarOp::Mul, &[x, y]);
+    let by_column = sum(&mut g, product, &[0]);
+    let total = sum(&mut g, by_column, &[0]);
+    let expected = "
+        kernel 35 = 1×(5)×7
+          r0:f64 = %0[]
+          r1:f64 = %1[]
+          r2:f64 = Mul r0 r1
+          %3 = Add r2
+        kernel 7 = 1×(7)×1
+          r0:f64 = %3[]
+          %4 = Add r0";
+    check(g, &[total], expected);
+}
+
+#[test]
+fn reductions_order_their_axes() {
+    let mut g = Graph::new();
+    let x = input(&mut g, &[2, 3, 4]);
+    let out = sum(&mut g, x, &[0, 2]);
+    let expected = "
+        kernel 24 = 3×(8)×1
+          r0:f64 = %0[0 + 3:4 2:12 4:1]
+          %1 = Add r0";
+    check(g, &[out], expected);
+}
+
+#[test]
+fn values_of_several_kernels_are_stored_once() {
+    let mut g = Graph::new();
+    let x = input(&mut g, &[8]);
+    let e = map(&mut g, ScalarOp::Exp, &[x]);
+    let total = sum(&mut g, e, &[0]);
+    let out = map(&mut g, ScalarOp::Div, &[e, total]);
+    let expected = "
+        kernel 8 = 1×(8)×1
+          r0:f64 = %0[]
+          r1:f64 = Exp r0
+          %1 = r1
+          %2 = Add r1
+        kernel 8
+          r0:f64 = %1[]
+          r1:f64 = %2[@0]
+          r2:f64 = Div r0 r1
+          %3 = r2";
+    check(g, &[out], expected);
+}
+
+#[test]
+fn kernels_merge_unless_something_stands_between() {
+    let mut g = Graph::new();
+    let (a, b) = (input(&mut g, &[1000]), input(&mut g, &[1000]));
+    let (sin, cos) = (map(&mut g, ScalarOp::Sin, &[a]), map(&mut g, ScalarOp::Cos, &[b]));
+    let axes = DotAxes { lhs_contract: vec![0], rhs_contract: vec![0], ..DotAxes::default() };
+    let dot = g.push(Op::Dot(axes), &[sin, a], vec![TensorType::scalar(DType::F64)], 0);
+    let scaled = map(&mut g, ScalarOp::Mul, &[cos, dot]);
+    let out = map(&mut g, ScalarOp::Add, &[scaled, sin]);
+    let expected = "
+        kernel 1000
+          r0:f64 = %0[]
+          r1:f64 = Sin r0
+          %2 = r1
+        dot
+        kernel 1000
+          r0:f64 = %1[]
+          r1:f64 = Cos r0
+          r2:f64 = %4[@0]
+          r3:f64 = Mul r1 r2
+          r4:f64 = %2[]
+          r5:f64 = Add r3 r4
+          %6 = r5";
+    check(g, &[out], expected);
+}
+
+#[test]
+fn counts_are_not_stored() {
+    let mut g = Graph::new();
+    let x = input(&mut g, &[3, 2]);
+    let rows = g.push(Op::Iota { axis: 0 }, &[], vec![TensorType::new(DType::F64, &[3, 2])], 0);
+    let out = map(&mut g, ScalarOp::Mul, &[x, rows]);
+    let expected = "
+        kernel 6
+          r0:f64 = %0[]
+          r1:f64 = count[0 + 3:1 2:0]
+          r2:f64 = Mul r0 r1
+          %2 = r2";
+    check(g, &[out], expected);
+}
+
+#[test]
+fn unused_nodes_go_and_views_of_outputs_are_copied() {
+    let mut g = Graph::new();
+    let x = input(&mut g, &[2, 2]);
+    map(&mut g, ScalarOp::Sin, &[x]);
+    let c = g.push(Op::Const(Arc::new(Buffer::scalar(1.0))), &[], vec![TensorType::scalar(DType::F64)], 0);
+    sum(&mut g, c, &[]);
+    let transposed = view(&mut g, x, &[2, 2], &[1, 2], 0);
+    let flat = view(&mut g, x, &[4], &[1], 0);
+    let expected = "
+        kernel 4
+          r0:f64 = %0[0 + 2:1 2:2]
+          %4 = r0";
+    check(g, &[transposed, flat], expected);
+}

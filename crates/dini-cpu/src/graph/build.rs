@@ -4,15 +4,11 @@ use crate::{
     dtype::DType,
     graph::{Graph, Node, Op, TensorType, Value},
 };
-use std::fmt;
 
 impl TensorType {
     /// A tensor of the given shape.
     pub fn new(dtype: DType, shape: &[usize]) -> TensorType {
-        TensorType {
-            dtype,
-            shape: shape.to_vec(),
-        }
+        TensorType { dtype, shape: shape.to_vec() }
     }
 
     /// A tensor of rank 0.
@@ -25,20 +21,7 @@ impl TensorType {
     /// The type with some axes (ascending) taken out.
     pub fn without_axes(&self, axes: &[usize]) -> TensorType {
         let kept = self.shape.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
-        TensorType {
-            dtype: self.dtype,
-            shape: kept.map(|(_, &n)| n).collect(),
-        }
-    }
-}
-
-impl fmt::Display for TensorType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[", self.dtype)?;
-        for (axis, n) in self.shape.iter().enumerate() {
-            write!(f, "{}{n}", if axis == 0 { "" } else { "," })?;
-        }
-        f.write_str("]")
+        TensorType { dtype: self.dtype, shape: kept.map(|(_, &n)| n).collect() }
     }
 }
 
@@ -62,13 +45,7 @@ impl Graph {
     /// Appends an operation with one result of each given type and returns the first; the others follow it.
     pub fn push(&mut self, op: Op, args: &[Value], out_types: Vec<TensorType>, origin: u32) -> Value {
         let first_out = Value(self.types.len() as u32);
-        self.nodes.push(Node {
-            op,
-            args: args.to_vec(),
-            first_out,
-            n_outs: out_types.len(),
-            origin,
-        });
+        self.nodes.push(Node { op, args: args.to_vec(), first_out, n_outs: out_types.len(), origin });
         self.types.extend(out_types);
         first_out
     }

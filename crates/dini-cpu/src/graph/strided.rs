@@ -16,11 +16,7 @@ pub(crate) fn row_major(shape: &[usize]) -> Vec<isize> {
 impl Strided {
     /// The whole of a dense tensor.
     pub fn dense(shape: &[usize]) -> Strided {
-        Strided {
-            shape: shape.to_vec(),
-            strides: row_major(shape),
-            offset: 0,
-        }
+        Strided { shape: shape.to_vec(), strides: row_major(shape), offset: 0 }
     }
 
     /// Number of elements visited.
@@ -49,10 +45,7 @@ impl Strided {
 
     /// Whether every element visited is the same one.
     pub fn is_uniform(&self) -> bool {
-        self.shape
-            .iter()
-            .zip(&self.strides)
-            .all(|(&n, &stride)| n <= 1 || stride == 0)
+        self.shape.iter().zip(&self.strides).all(|(&n, &stride)| n <= 1 || stride == 0)
     }
 
     /// Whether every element visited lies in a storage of `len` elements.
@@ -127,11 +120,7 @@ mod tests {
 
     #[track_caller]
     fn check(shape: &[usize], strides: &[isize], offset: usize, indices: &[usize], dense: bool) {
-        let strided = Strided {
-            shape: shape.to_vec(),
-            strides: strides.to_vec(),
-            offset,
-        };
+        let strided = Strided { shape: shape.to_vec(), strides: strides.to_vec(), offset };
         let mut seen = vec![];
         strided.for_each_index(|i| seen.push(i));
         assert_eq!(seen, indices);

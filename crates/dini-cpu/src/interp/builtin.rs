@@ -216,7 +216,11 @@ pub(super) fn running<T: Scalar, F: Fold<T>>(x: Slice<'_>, axis: Axis, reverse: 
                 before = Some(*out);
             };
             let pairs = x.iter().zip(out);
-            if reverse { pairs.rev().for_each(step) } else { pairs.for_each(step) }
+            if reverse {
+                pairs.rev().for_each(step)
+            } else {
+                pairs.for_each(step)
+            }
             continue;
         }
         // Row by row, so that neighbours combine together.
@@ -224,11 +228,8 @@ pub(super) fn running<T: Scalar, F: Fold<T>>(x: Slice<'_>, axis: Axis, reverse: 
         out[at(0)..at(0) + row].copy_from_slice(&x[at(0)..at(0) + row]);
         for k in 1..axis.len {
             let (low, high) = out.split_at_mut(at(k).max(at(k - 1)));
-            let (before, now) = if reverse {
-                (&high[..row], &mut low[at(k)..])
-            } else {
-                (&low[at(k - 1)..], &mut high[..row])
-            };
+            let (before, now) =
+                if reverse { (&high[..row], &mut low[at(k)..]) } else { (&low[at(k - 1)..], &mut high[..row]) };
             for ((now, &before), &x) in now.iter_mut().zip(before).zip(&x[at(k)..]) {
                 *now = F::fold(before, x);
             }

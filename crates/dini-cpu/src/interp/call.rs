@@ -32,7 +32,8 @@ pub(super) unsafe fn run(
     let outcome = if args.len() <= ON_STACK && outs.len() <= ON_STACK {
         let operands: [ManuallyDrop<Buffer>; ON_STACK] =
             std::array::from_fn(|i| args.get(i).map_or_else(|| ManuallyDrop::new(nothing()), operand));
-        let mut results: [Option<Arc<Buffer>>; ON_STACK] = std::array::from_fn(|i| outs.get(i).map(|out| take(out, frame)));
+        let mut results: [Option<Arc<Buffer>>; ON_STACK] =
+            std::array::from_fn(|i| outs.get(i).map(|out| take(out, frame)));
         let mut unused: [Buffer; ON_STACK] = std::array::from_fn(|_| nothing());
         let mut refs = operands.each_ref().map(|data| TensorRef { shape: &[], data });
         let mut muts = unused.each_mut().map(|data| TensorMut { shape: &[], data });

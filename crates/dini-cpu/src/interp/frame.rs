@@ -17,10 +17,19 @@ use std::{slice, sync::Arc};
 pub(super) struct Needs {
     pub scratch_bytes: usize,
     pub n_bases: usize,
+    pub n_cells: usize,
 }
 
-/// Registers of scalar programs.
-pub(super) const N_CELLS: usize = 256;
+impl Needs {
+    /// Enough for both.
+    pub fn and(self, other: Needs) -> Needs {
+        Needs {
+            scratch_bytes: self.scratch_bytes.max(other.scratch_bytes),
+            n_bases: self.n_bases.max(other.n_bases),
+            n_cells: self.n_cells.max(other.n_cells),
+        }
+    }
+}
 
 /// The memory of one run.
 pub(super) struct Frame {
@@ -34,7 +43,7 @@ pub(super) struct Frame {
     /// Addresses of the running kernel's operands and registers.
     pub bases: Vec<*mut u8>,
     /// Registers of scalar programs.
-    pub cells: Box<[u64; N_CELLS]>,
+    pub cells: Vec<u64>,
     /// Kernels run so far.
     pub n_kernels: u64,
 }
@@ -59,7 +68,7 @@ impl Frame {
             capacities: slots.iter().map(Slot::bytes).collect(),
             scratch: Buffer::zeros(DType::U8, needs.scratch_bytes),
             bases: vec![nowhere; needs.n_bases],
-            cells: Box::new([0; N_CELLS]),
+            cells: vec![0; needs.n_cells],
             n_kernels: 0,
         }
     }

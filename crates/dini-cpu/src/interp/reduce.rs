@@ -269,7 +269,9 @@ mod tests {
         let min = |a: f64, b: f64| <Min as Fold<f64>>::fold(a, b);
         assert!(max(-0.0, 0.0).is_sign_positive() && max(0.0, -0.0).is_sign_positive());
         assert!(min(-0.0, 0.0).is_sign_negative() && min(0.0, -0.0).is_sign_negative());
-        assert!([max(f64::NAN, 1.0), max(1.0, f64::NAN), min(f64::NAN, 1.0), min(1.0, f64::NAN)].iter().all(|x| x.is_nan()));
+        assert!(
+            [max(f64::NAN, 1.0), max(1.0, f64::NAN), min(f64::NAN, 1.0), min(1.0, f64::NAN)].iter().all(|x| x.is_nan())
+        );
     }
 
     #[test]

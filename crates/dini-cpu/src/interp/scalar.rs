@@ -8,7 +8,7 @@
 
 mod compile;
 
-use super::frame::{self, Frame, N_CELLS};
+use super::frame::{self, Frame, Needs};
 use crate::{
     dtype::{DType, Element},
     math,
@@ -22,14 +22,18 @@ pub(super) use compile::is_scalar;
 #[derive(Debug, Default)]
 pub(super) struct ScalarProgram {
     loads: Vec<Transfer>,
-    constants: Vec<(u8, u64)>,
+    constants: Vec<(CellId, u64)>,
     code: Vec<Instruction>,
     /// Precompiled loops that the code calls.
     kernels: Vec<CalledKernel>,
     /// Jump targets of switches.
     targets: Vec<u32>,
     stores: Vec<Transfer>,
+    n_cells: usize,
 }
+
+/// Names a register.
+type CellId = u16;
 
 /// Moves one element between a slot and a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ struct Transfer {
     offset: usize,
     /// Bytes of the element.
     size: usize,
-    cell: u8,
+    cell: CellId,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,15 +58,32 @@ struct CalledKernel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Instruction {
     code: Code,
-    a: u8,
-    b: u8,
-    c: u8,
-    to: u8,
+    a: CellId,
+    b: CellId,
+    c: CellId,
+    to: CellId,
     /// Jump target, position in a table, or number of targets.
     index: u32,
 }
 
-type Cells = [u64; N_CELLS];
+/// The registers of a run: as many as the program needs.
+struct Cells<'a>(&'a mut [u64]);
+
+impl Cells<'_> {
+    #[inline(always)]
+    fn get(&self, id: CellId) -> u64 {
+        debug_assert!((id as usize) < self.0.len());
+        // SAFETY: the compiler names only cells below `n_cells`, and `ScalarProgram::run` takes that many.
+        unsafe { *self.0.get_unchecked(id as usize) }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, id: CellId, bits: u64) {
+        debug_assert!((id as usize) < self.0.len());
+        // SAFETY: as in `get`.
+        unsafe { *self.0.get_unchecked_mut(id as usize) = bits }
+    }
+}
 
 /// An element that fits a register.
 trait Cell: Element {
@@ -130,7 +151,7 @@ macro_rules! operations {
 
         /// Runs one of the operations above; `None` if it is not one of them.
         #[inline(always)]
-        fn arithmetic(i: &Instruction, cells: &Cells) -> Option<u64> {
+        fn arithmetic(i: &Instruction, cells: &Cells<'_>) -> Option<u64> {
             Some(match i.code {
                 $(Code::$name => operations!(@run $t, $args, $e, i, cells),)*
                 Code::Select
@@ -145,11 +166,11 @@ macro_rules! operations {
         }
     };
     (@run $t:ty, ($x:ident), $e:expr, $i:ident, $cells:ident) => {{
-        let $x = <$t as Cell>::get($cells[$i.a as usize]);
+        let $x = <$t as Cell>::get($cells.get($i.a));
         $e.put()
     }};
     (@run $t:ty, ($x:ident, $y:ident), $e:expr, $i:ident, $cells:ident) => {{
-        let ($x, $y) = (<$t as Cell>::get($cells[$i.a as usize]), <$t as Cell>::get($cells[$i.b as usize]));
+        let ($x, $y) = (<$t as Cell>::get($cells.get($i.a)), <$t as Cell>::get($cells.get($i.b)));
         $e.put()
     }};
 }
@@ -202,6 +223,10 @@ operations! {
 }
 
 impl ScalarProgram {
+    pub fn needs(&self) -> Needs {
+        Needs { n_cells: self.n_cells, ..Needs::default() }
+    }
+
     /// Runs the program.
     ///
     /// # Safety
@@ -219,11 +244,11 @@ impl ScalarProgram {
                 }
             };
         }
-        let cells: &mut Cells = &mut frame.cells;
+        let mut cells = Cells(&mut frame.cells[..self.n_cells]);
         for &(cell, bits) in &self.constants {
-            cells[cell as usize] = bits;
+            cells.set(cell, bits);
         }
-        self.execute(cells);
+        self.execute(&mut cells);
         for store in &self.stores {
             let to = frame.address(store.slot).wrapping_add(store.offset);
             let cell = frame.cells[store.cell as usize];
@@ -232,32 +257,36 @@ impl ScalarProgram {
         }
     }
 
-    fn execute(&self, cells: &mut Cells) {
+    fn execute(&self, cells: &mut Cells<'_>) {
         let code = &self.code[..];
         let mut at = 0;
         loop {
             let i = &code[at];
             at += 1;
             if let Some(result) = arithmetic(i, cells) {
-                cells[i.to as usize] = result;
+                cells.set(i.to, result);
                 continue;
             }
             match i.code {
                 Code::Select => {
-                    let from = if bool::get(cells[i.c as usize]) { i.a } else { i.b };
-                    cells[i.to as usize] = cells[from as usize];
+                    let (x, y) = (cells.get(i.a), cells.get(i.b));
+                    cells.set(i.to, if bool::get(cells.get(i.c)) { x } else { y });
                 }
-                Code::Move => cells[i.to as usize] = cells[i.a as usize],
-                Code::Swap => cells.swap(i.a as usize, i.to as usize),
+                Code::Move => cells.set(i.to, cells.get(i.a)),
+                Code::Swap => {
+                    let (x, y) = (cells.get(i.a), cells.get(i.to));
+                    cells.set(i.a, y);
+                    cells.set(i.to, x);
+                }
                 Code::Jump => at = i.index as usize,
                 Code::JumpUnless => {
-                    if !bool::get(cells[i.a as usize]) {
+                    if !bool::get(cells.get(i.a)) {
                         at = i.index as usize;
                     }
                 }
                 Code::Switch => {
                     let (first, n) = ((i.index >> 16) as usize, (i.index & 0xffff) as usize);
-                    let chosen = i32::get(cells[i.a as usize]).max(0).unsigned_abs() as usize;
+                    let chosen = i32::get(cells.get(i.a)).max(0).unsigned_abs() as usize;
                     at = self.targets[first + chosen.min(n - 1)] as usize;
                 }
                 Code::Call => self.kernels[i.index as usize].run(i, cells),
@@ -269,20 +298,20 @@ impl ScalarProgram {
 }
 
 impl CalledKernel {
-    fn run(&self, i: &Instruction, cells: &mut Cells) {
+    fn run(&self, i: &Instruction, cells: &mut Cells<'_>) {
         // Copies, because the result may replace an operand.
-        let operands = [cells[i.a as usize], cells[i.b as usize], cells[i.c as usize]];
-        let to = &raw mut cells[i.to as usize];
-        // SAFETY: a cell holds an element of the operand's type in its first bytes and is aligned to all of them; the
-        // result's cell is not among the copies.
+        let operands = [cells.get(i.a), cells.get(i.b), cells.get(i.c)];
+        let mut result = 0u64;
+        // SAFETY: a cell holds an element of the operand's type in its first bytes and is aligned to all of them.
         unsafe {
             let arg = |k: usize| frame::elements((&raw const operands[k]).cast(), self.args[k], 1);
-            let to = frame::elements_mut(to.cast(), self.to, 1);
+            let to = frame::elements_mut((&raw mut result).cast(), self.to, 1);
             match self.n_args {
                 1 => self.kernel.run(&[arg(0)], to),
                 2 => self.kernel.run(&[arg(0), arg(1)], to),
                 _ => self.kernel.run(&[arg(0), arg(1), arg(2)], to),
             }
         }
+        cells.set(i.to, result);
     }
 }

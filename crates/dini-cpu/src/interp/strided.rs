@@ -2,7 +2,7 @@
 
 use crate::{
     graph::Strided,
-    math::{SliceMut, Scalar},
+    math::{Scalar, SliceMut},
 };
 
 /// Boxes of at most this rank are walked without allocating.

@@ -10,7 +10,7 @@ mod compile;
 mod reduction;
 
 use super::{
-    frame::{self, Frame},
+    frame::{self, Frame, Needs},
     strided::{self, with_bits},
 };
 use crate::{
@@ -36,8 +36,7 @@ pub(super) struct TileProgram {
     /// Runs for each tile.
     body: Vec<Instruction>,
     reduction: Option<Reduction>,
-    /// Bytes of scratch space.
-    pub scratch_bytes: usize,
+    scratch_bytes: usize,
 }
 
 /// An address that is fixed while the kernel runs.
@@ -63,21 +62,43 @@ struct Place {
 
 #[derive(Clone, Debug)]
 enum Instruction {
-    Unary { kernel: math::Kernel, args: [Place; 1], to: Place },
-    Binary { kernel: math::Kernel, args: [Place; 2], to: Place },
-    Ternary { kernel: math::Kernel, args: [Place; 3], to: Place },
+    Unary {
+        kernel: math::Kernel,
+        args: [Place; 1],
+        to: Place,
+    },
+    Binary {
+        kernel: math::Kernel,
+        args: [Place; 2],
+        to: Place,
+    },
+    Ternary {
+        kernel: math::Kernel,
+        args: [Place; 3],
+        to: Place,
+    },
     /// Reads the points of a box.
-    Read { from: Place, from_len: usize, strided: Strided, to: Place },
+    Read {
+        from: Place,
+        from_len: usize,
+        strided: Strided,
+        to: Place,
+    },
     /// The places of the points of a box, as numbers.
-    Count { strided: Strided, to: Place },
+    Count {
+        strided: Strided,
+        to: Place,
+    },
     /// Copies a register to where another store wants it.
-    Copy { from: Place, to: Place },
+    Copy {
+        from: Place,
+        to: Place,
+    },
 }
 
 impl TileProgram {
-    /// Number of addresses that the program needs.
-    pub fn n_bases(&self) -> usize {
-        self.bases.len()
+    pub fn needs(&self) -> Needs {
+        Needs { scratch_bytes: self.scratch_bytes, n_bases: self.bases.len(), n_cells: 0 }
     }
 
     /// Runs over all points.

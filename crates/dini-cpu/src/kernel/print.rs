@@ -2,7 +2,7 @@
 
 use crate::{
     graph::Strided,
-    kernel::{Access, Instruction, Kernel, Reg, ReductionSpace, Store},
+    kernel::{Access, Instruction, Kernel, ReductionSpace, Reg, Store},
 };
 use std::fmt;
 

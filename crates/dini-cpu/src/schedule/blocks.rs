@@ -29,7 +29,8 @@ impl Block<'_> {
                 self.hold(out, Held { slot, by: By::Others });
             }
             Op::Call(call) => {
-                let args = node.args.iter().map(|&arg| (self.operand(arg).slot, self.graph.type_of(arg).clone())).collect();
+                let args =
+                    node.args.iter().map(|&arg| (self.operand(arg).slot, self.graph.type_of(arg).clone())).collect();
                 let outs = node.outs().map(|v| (self.place(v, Need::Own), self.graph.type_of(v).clone())).collect();
                 self.steps.push(Step::Call { call: call.clone(), origin: node.origin, args, outs });
             }
@@ -260,7 +261,8 @@ impl Block<'_> {
                     steps.push(Step::Copy { from, to });
                 }
             }
-            let mut left: Vec<SlotId> = outputs.iter().filter(|held| held.by == By::Block).map(|held| held.slot).collect();
+            let mut left: Vec<SlotId> =
+                outputs.iter().filter(|held| held.by == By::Block).map(|held| held.slot).collect();
             left.sort_unstable();
             left.dedup();
             left.into_iter().for_each(|slot| self.slots.release(slot));

@@ -20,7 +20,8 @@ pub(super) type Steps = Vec<Step<KernelStep>>;
 /// Lowers a whole graph.
 pub(super) fn lower(graph: &Graph) -> Schedule<KernelStep> {
     let mut slots = Slots::default();
-    let given: Vec<Held> = (0..graph.n_inputs).map(|i| Held { slot: slots.add(Slot::Input(i)), by: By::Others }).collect();
+    let given: Vec<Held> =
+        (0..graph.n_inputs).map(|i| Held { slot: slots.add(Slot::Input(i)), by: By::Others }).collect();
     let wants = vec![Want::Exclusive; graph.outputs.len()];
     let (steps, homes) = Block::lower(&mut slots, graph, given, vec![], wants);
     let outputs: Vec<Tensor> = graph
@@ -270,7 +271,8 @@ impl<'a> Block<'a> {
     }
 
     fn kernel(&mut self, kernel: Kernel, operands: Vec<Value>) {
-        let mut slots: Vec<Option<SlotId>> = operands.iter().map(|value| self.held.get(value).map(|held| held.slot)).collect();
+        let mut slots: Vec<Option<SlotId>> =
+            operands.iter().map(|value| self.held.get(value).map(|held| held.slot)).collect();
         for store in &kernel.stores {
             let to = store.to().0 as usize;
             let heir = match store {
@@ -282,7 +284,8 @@ impl<'a> Block<'a> {
                 None => self.place(operands[to], Need::Memory),
             });
         }
-        let slots: Vec<SlotId> = slots.into_iter().map(|slot| slot.expect("operands are held before they are read")).collect();
+        let slots: Vec<SlotId> =
+            slots.into_iter().map(|slot| slot.expect("operands are held before they are read")).collect();
         if kernel.stores.iter().any(|store| self.bytes(operands[store.to().0 as usize]) > 0) {
             self.steps.push(Step::Kernel(KernelStep { kernel, slots }));
         }

@@ -95,9 +95,8 @@ impl Slots {
         let fits = self.free.iter().enumerate().filter(|(_, slot)| (bytes..=2 * bytes).contains(&size(slot)));
         let tightest = fits.min_by_key(|(_, slot)| size(slot)).map(|(i, _)| i);
         let grows = |&(_, slot): &(usize, &SlotId)| !self.is_fixed[slot.0 as usize] && size(slot) < bytes;
-        let found = tightest.or_else(|| {
-            self.free.iter().enumerate().filter(grows).max_by_key(|(_, slot)| size(slot)).map(|(i, _)| i)
-        });
+        let found = tightest
+            .or_else(|| self.free.iter().enumerate().filter(grows).max_by_key(|(_, slot)| size(slot)).map(|(i, _)| i));
         let Some(i) = found else { return self.add(Slot::Temporary { bytes }) };
         let slot = self.free.swap_remove(i);
         if let Slot::Temporary { bytes: size } = &mut self.all[slot.0 as usize] {

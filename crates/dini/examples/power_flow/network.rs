@@ -213,6 +213,7 @@ fn newton(f: &dyn Fn(Array) -> Result<Array>, guess: Array) -> Result<Array> {
         },
         (guess, first, Array::from(0i64)),
     )?;
-    ensure(&residual.abs().amax().lt(1e-8), "Newton's method found no power flow: are the loads too high?")?;
+    let found = residual.abs().amax().lt(1e-8);
+    ensure(&found, "Newton's method found no power flow: is the load too high, or a bus cut off?")?;
     Ok(x)
 }

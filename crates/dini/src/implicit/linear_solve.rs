@@ -17,7 +17,7 @@ use crate::{
         call::{at_front, fits},
         control::{count, fixpoint},
         custom::tangents_of,
-        late_error::late_error,
+        late_error::{cotangents_and_values, late_error},
         to_front,
     },
     trace::{bind, bind_at, here, location_or, stage},
@@ -162,7 +162,7 @@ fn transpose(p: &LinearSolve, cts: &[Option<Array>], xs: &[Operand]) -> Result<V
         .op("custom_linear_solve")
         .at(here())
         .help("use `custom_linear_solve_transposable`, or `LinearSolveOptions::new().symmetric()`");
-        let depends: Vec<Array> = cts.iter().flatten().cloned().collect();
+        let depends = cotangents_and_values(cts, xs);
         let late = b.iter().map(|b| b.is_linear().then(|| late_error(error.clone(), &b.aval(), &depends)));
         return Ok(vec![None; n_captures].into_iter().chain(late).collect());
     };

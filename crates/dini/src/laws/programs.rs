@@ -42,6 +42,7 @@ fn case<const N: usize>(
         function: Arc::new(function),
         prim: None,
         modes: Modes::Both,
+        order: 2,
     });
 }
 
@@ -49,6 +50,13 @@ fn case<const N: usize>(
 fn only(cases: &mut [Case], modes: Modes) {
     if let Some(case) = cases.last_mut() {
         case.modes = modes;
+    }
+}
+
+/// Says that the last case can be differentiated once.
+fn first_order(cases: &mut [Case]) {
+    if let Some(case) = cases.last_mut() {
+        case.order = 1;
     }
 }
 
@@ -68,8 +76,21 @@ fn calls(cases: &mut Vec<Case>) {
         let inner = jit(|y: Array| y.cast(DType::F64) * &x);
         jit(|y: Array| Ok(vec![inner(y)?.cos()]))(y)
     });
-    // Whatever a suspended program computes has derivative zero: these results are constant around the operands.
+    // Staged, the solver is a suspended program.
+    case(cases, "suspend", "a solver", "f64[3]@0.5..2", |[a]| {
+        let tangent_solve = |g: Linear<'_>, y: Array| Ok(y / g(Array::ones(&[3], DType::F64))?);
+        let root = |a: Array| {
+            let f = |x: Array| &x * &x - &a;
+            custom_root(f, Array::ones(&[3], DType::F64), |_: Linear<'_>, guess: Array| a.sqrt() * guess, tangent_solve)
+        };
+        Ok(vec![root(a)?.sin()])
+    });
+    // What is constant around the operands may be suspended at will.
     case(cases, "suspend", "locally constant", "f64[3] f64[]@0.1..0.4", |[x, y]| {
+        let steps = without_gradients(|| (&y + &x * 4.0).floor())?;
+        Ok(vec![steps * x.sin() + y])
+    });
+    case(cases, "call", "with stopped captures, locally constant", "f64[3] f64[]@0.1..0.4", |[x, y]| {
         let steps = stop_gradient_fn(|y: Array| (&y + &x * 4.0).floor())(y.clone())?;
         Ok(vec![steps * x.sin() + y])
     });
@@ -158,13 +179,9 @@ fn loops(cases: &mut Vec<Case>) {
         Ok(vec![x, y])
     });
     only(cases, Modes::Forward);
-    case(cases, "while_loop", "of what has no derivative", "i64[3]@0..20 f64[]", |[i, x]| {
-        let odd = while_loop(
-            |i: Array| (&i % 2i64).eq(0i64).any(),
-            |i: Array| crate::select(&(&i % 2i64).eq(0i64), &(&i / 2i64 + 1i64), &i),
-            i,
-        )?;
-        Ok(vec![odd.cast(DType::F64) * x, odd])
+    case(cases, "while_loop", "of what has no derivative", "i64[3]@-3..20 f64[]", |[i, x]| {
+        let i = while_loop(|i: Array| i.lt(20i64).any(), |i: Array| crate::select(&i.lt(20i64), &(&i + 7i64), &i), i)?;
+        Ok(vec![i.cast(DType::F64) * x, i])
     });
 }
 
@@ -216,6 +233,8 @@ fn host(cases: &mut Vec<Case>) {
         });
         Ok(vec![f(x)?])
     });
+    // The rule's own value is a host call, and is differentiated at the second order.
+    first_order(cases);
     case(cases, "inspect", "two values", "f64[3] i32[]", |[x, i]| {
         let (x, i) = inspect(|_: (Array, Array)| {}, &(x.sin(), i))?;
         Ok(vec![x, i])

@@ -1,10 +1,11 @@
 //! `late_error`: a missing derivative, raised only if its value is needed.
 //!
-//! It is an equation whose operands are what the missing rule would have used: tangents or cotangents. So it is reached
-//! like any linear operation, and survives compilation, loops, vectorization, differentiation and transposition. Before
-//! execution, results that depend on one are found by [`reaching`] and come out poisoned; the rest runs normally.
+//! It is an equation whose operands are what the missing rule would have used: tangents or cotangents, and values. So it
+//! is reached like any linear operation, has a derivative of its own that is an error too, and survives compilation, loops,
+//! vectorization, differentiation and transposition. Before execution, results that depend on one are found by
+//! [`reaching`] and come out poisoned; the rest runs normally.
 
-use super::{Batch, Form, Jvp, Lower, Prim, Primitive, Rules, Transpose};
+use super::{Batch, Form, Jvp, Lower, Operand, Prim, Primitive, Rules, Transpose};
 use crate::{
     array::Array,
     error::Error,
@@ -27,12 +28,12 @@ impl Primitive for LateError {
     const RULES: Rules<Self> = Rules {
         infer: |p, _| Ok(vec![p.aval.clone()]),
         lower: Lower::Loops(|p, _, _, _, _| Err(p.error.clone())),
-        jvp: Jvp::By(|p, _, _, ts| {
-            let depends: Vec<Array> = ts.iter().flatten().cloned().collect();
+        jvp: Jvp::By(|p, xs, _, ts| {
+            let depends = tangents_and_values(ts, xs);
             Ok(vec![p.aval.dtype.is_inexact().then(|| late_error(p.error.clone(), &p.aval, &depends))])
         }),
         transpose: Transpose::By(|p, cts, xs| {
-            let depends: Vec<Array> = cts.iter().flatten().cloned().collect();
+            let depends = cotangents_and_values(cts, xs);
             Ok(xs.iter().map(|x| x.is_linear().then(|| late_error(p.error.clone(), &x.aval(), &depends))).collect())
         }),
         batch: Batch::By(|p, _, xs, _| Ok((vec![late_error(p.error.clone(), &p.aval, xs)], vec![None]))),
@@ -41,9 +42,23 @@ impl Primitive for LateError {
     };
 }
 
-/// A value of the given type that raises `error` where it is needed. `depends` are the tangents or cotangents that it
-/// would be a linear function of: without them partial evaluation would take it for a constant, and transposition would
-/// lose it.
+/// What a missing tangent would have been computed from.
+pub(crate) fn tangents_and_values(ts: &[Option<Array>], xs: &[Array]) -> Vec<Array> {
+    ts.iter().flatten().chain(xs).cloned().collect()
+}
+
+/// What a missing cotangent would have been computed from.
+pub(crate) fn cotangents_and_values(cts: &[Option<Array>], xs: &[Operand]) -> Vec<Array> {
+    let values = xs.iter().filter_map(|x| match x {
+        Operand::Known(x) => Some(x),
+        Operand::Linear(_) => None,
+    });
+    cts.iter().flatten().chain(values).cloned().collect()
+}
+
+/// A value of the given type that raises `error` where it is needed. `depends` is what it would have been computed from:
+/// without the tangents or cotangents partial evaluation would take it for a constant, and transposition would lose it;
+/// without the values its own derivative would be taken for zero.
 pub(crate) fn late_error(error: Error, aval: &Aval, depends: &[Array]) -> Array {
     // Plain evaluation has no equations: the value is the poison itself.
     if matches!(current().kind, Kind::Eval | Kind::Suspended) {

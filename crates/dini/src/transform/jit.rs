@@ -182,9 +182,12 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
         for ((x, want), path) in leaves.iter().zip(&self.entry.in_avals).zip(def.leaf_paths()) {
             let got = x.try_aval()?;
             if got != want {
-                return Err(Error::new(ErrorKind::Shape, format!("the argument{} is {got}, compiled for {want}", at_path(&path)))
-                    .op("compile")
-                    .at(self.at));
+                return Err(Error::new(
+                    ErrorKind::Shape,
+                    format!("the argument{} is {got}, compiled for {want}", at_path(&path)),
+                )
+                .op("compile")
+                .at(self.at));
             }
         }
         let outs = self.entry.run(self.at, &leaves).and_then(sound).map_err(|e| e.inside("compile", self.at))?;

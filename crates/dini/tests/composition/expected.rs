@@ -33,10 +33,9 @@ pub fn fails(mut lacks: Lacks, chain: &[Transform]) -> bool {
                     return true;
                 }
             }
-            // The rule is the function's own forward derivative, transposed for reverse mode.
-            CustomJvp => lacks.reverse |= lacks.forward,
             CustomVjp => lacks.forward = true,
-            Vmap | VmapPartly | Jit | Checkpoint | Scan | Cond | Root | LinearSolve | Stopped => {}
+            // The rule of `custom_jvp` is the function's own forward derivative: an expression with the same gaps.
+            Vmap | VmapPartly | Jit | Checkpoint | CustomJvp | Scan | Cond | Root | LinearSolve | Stopped => {}
         }
     }
     false

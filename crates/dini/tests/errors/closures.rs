@@ -204,6 +204,7 @@ fn notes_of_enclosing_calls() {
         expect![[r#"
             error[user]: own error `host`
               --> «own::<Array>("host").map(|y| x + y), &one(), x))(one()),»
+               = note: inside `host_call` at «host_call(|x: Array| own::<Array>("host").map(|y| x + y), &one(), x))(one()),»
                = note: inside `jit` at «jit(|x: Array| host_call(|x: Array| own::<Array>("host").map(|y| x + y), &one(), x))(one()),»"#]],
     );
 }

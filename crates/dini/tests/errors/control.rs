@@ -13,7 +13,7 @@ fn the_carry_of_a_while_loop_changes() {
         expect![[r#"
             error[shape]: `while_loop`: `body` returned f64[3], expected f64[] as in the carry
               --> «while_loop(going, |x: Array| x + three(), zero.clone()),»
-               = the returned value: f64[3], from `add` at «x + three(), zero.clone()),»
+               = the value: f64[3], from `add` at «x + three(), zero.clone()),»
                = note: inside `while_loop body` at «while_loop(going, |x: Array| x + three(), zero.clone()),»"#]],
     );
     check(
@@ -21,7 +21,7 @@ fn the_carry_of_a_while_loop_changes() {
         expect![[r#"
             error[dtype]: `while_loop`: `body` returned f32[], expected f64[] as in the carry
               --> «while_loop(going, |x: Array| x.cast(DType::F32), zero.clone()),»
-               = the returned value: f32[], from `cast` at «cast(DType::F32), zero.clone()),»
+               = the value: f32[], from `cast` at «cast(DType::F32), zero.clone()),»
                = note: inside `while_loop body` at «while_loop(going, |x: Array| x.cast(DType::F32), zero.clone()),»"#]],
     );
     let pair = (zero, three());
@@ -30,7 +30,7 @@ fn the_carry_of_a_while_loop_changes() {
         expect![[r#"
             error[shape]: `while_loop`: `body` returned f64[3] at `.0`, expected f64[] as in the carry
               --> «while_loop(|(x, _): (Array, Array)| x.lt(1.0), |(x, y): (Array, Array)| (y, x), pair),»
-               = the returned value: f64[3], an argument of `while_loop body` at «while_loop(|(x, _): (Array, Array)| x.lt(1.0), |(x, y): (Array, Array)| (y, x), pair),»
+               = the value: f64[3], an argument of `while_loop body` at «while_loop(|(x, _): (Array, Array)| x.lt(1.0), |(x, y): (Array, Array)| (y, x), pair),»
                = note: inside `while_loop body` at «while_loop(|(x, _): (Array, Array)| x.lt(1.0), |(x, y): (Array, Array)| (y, x), pair),»"#]],
     );
     check(
@@ -70,7 +70,7 @@ fn the_carry_of_a_scan_changes() {
         expect![[r#"
             error[shape]: `scan`: `body` returned f64[], expected f64[3] as in the carry
               --> «scan(|c: Array, x: Array| (c.sum(), x), three(), three()),»
-               = the returned value: f64[], from `reduce_sum` at «sum(), x), three(), three()),»
+               = the value: f64[], from `reduce_sum` at «sum(), x), three(), three()),»
                = note: inside `scan body` at «scan(|c: Array, x: Array| (c.sum(), x), three(), three()),»"#]],
     );
     check(
@@ -78,7 +78,7 @@ fn the_carry_of_a_scan_changes() {
         expect![[r#"
             error[dtype]: `fori_loop`: `body` returned f32[], expected f64[] as in the carry
               --> «fori_loop(0, 3, |i, x: Array| x.cast(DType::F32) + i.cast(DType::F32), Array::from(0.0)),»
-               = the returned value: f32[], from `add` at «x.cast(DType::F32) + i.cast(DType::F32), Array::from(0.0)),»
+               = the value: f32[], from `add` at «x.cast(DType::F32) + i.cast(DType::F32), Array::from(0.0)),»
                = note: inside `fori_loop body` at «fori_loop(0, 3, |i, x: Array| x.cast(DType::F32) + i.cast(DType::F32), Array::from(0.0)),»"#]],
     );
 }
@@ -104,8 +104,8 @@ fn a_scan_needs_a_length() {
         expect![[r#"
             error[shape]: `scan`: leading axes of different lengths
               --> «scan(|c: Array, (x, y): (Array, Array)| (c, (x, y)), three(), xs),»
-               = `xs`.0: f64[3]
-               = `xs`.1: f64[2]"#]],
+               = `xs` at `.0`: f64[3]
+               = `xs` at `.1`: f64[2]"#]],
     );
     let options = ScanOptions::new().length(2);
     check(
@@ -132,7 +132,7 @@ fn branches_that_disagree() {
         expect![[r#"
             error[shape]: `cond`: `if_true` returned f64[], expected f64[3] as in the result of `if_false`
               --> «cond(&yes, |x: Array| x.sum(), |x: Array| x, three()),»
-               = the returned value: f64[], from `reduce_sum` at «sum(), |x: Array| x, three()),»
+               = the value: f64[], from `reduce_sum` at «sum(), |x: Array| x, three()),»
                = note: inside `cond if_true` at «cond(&yes, |x: Array| x.sum(), |x: Array| x, three()),»"#]],
     );
     check(
@@ -148,7 +148,7 @@ fn branches_that_disagree() {
         expect![[r#"
             error[dtype]: `switch`: `branch 1` returned f32[3], expected f64[3] as in the result of branch 0
               --> «switch(&Array::from(0), &[&|x: Array| Ok(x), &|x: Array| Ok(x.cast(DType::F32))], three());»
-               = the returned value: f32[3], from `cast` at «cast(DType::F32))], three());»
+               = the value: f32[3], from `cast` at «cast(DType::F32))], three());»
                = note: inside `switch branch` at «switch(&Array::from(0), &[&|x: Array| Ok(x), &|x: Array| Ok(x.cast(DType::F32))], three());»"#]],
     );
 }
@@ -192,7 +192,7 @@ fn a_mistake_inside_a_body_names_its_own_line() {
         expect![[r#"
             error[shape]: `scan`: `body` returned f64[2], expected f64[] as in the carry
               --> «scan(step, Array::from(0.0), x).map(|(c, _)| c)»
-               = the returned value: f64[2], from `add` at «c + &x * Array::from(vec![1.0, 2.0]);»
+               = the value: f64[2], from `add` at «c + &x * Array::from(vec![1.0, 2.0]);»
                = note: inside `scan body` at «scan(step, Array::from(0.0), x).map(|(c, _)| c)»
                = note: inside `grad` at «grad(f)(three()),»"#]],
     );
@@ -201,7 +201,7 @@ fn a_mistake_inside_a_body_names_its_own_line() {
         expect![[r#"
             error[shape]: `scan`: `body` returned f64[2], expected f64[] as in the carry
               --> «scan(step, Array::from(0.0), x).map(|(c, _)| c)»
-               = the returned value: f64[2], from `add` at «c + &x * Array::from(vec![1.0, 2.0]);»
+               = the value: f64[2], from `add` at «c + &x * Array::from(vec![1.0, 2.0]);»
                = note: inside `scan body` at «scan(step, Array::from(0.0), x).map(|(c, _)| c)»
                = note: inside `grad` at «grad(f)))(Array::from([[1.0, 2.0, 3.0]])),»
                = note: inside `vmap` at «vmap(grad(f)))(Array::from([[1.0, 2.0, 3.0]])),»

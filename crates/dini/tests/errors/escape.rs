@@ -24,6 +24,7 @@ fn kept_past_its_transformation() {
         expect![[r#"
             error[escape]: `add`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin();»
               --> «(&x + 1.0).check(),»
+               = its transformation: `jit` at «jit(f)(three())));»
                = help: return the value from the transformed function instead of storing it"#]],
     );
     check(
@@ -31,6 +32,7 @@ fn kept_past_its_transformation() {
         expect![[r#"
             error[escape]: `to_vec`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin();»
               --> «to_vec::<f64>(),»
+               = its transformation: `jit` at «jit(f)(three())));»
                = help: return the value from the transformed function instead of storing it"#]],
     );
     let x = keep(|f| drop(grad(f)(three())));
@@ -39,6 +41,7 @@ fn kept_past_its_transformation() {
         expect![[r#"
             error[escape]: `add`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin();»
               --> «(&x + 1.0).check(),»
+               = its transformation: `grad` at «grad(f)(three())));»
                = help: return the value from the transformed function instead of storing it"#]],
     );
     check(
@@ -46,7 +49,9 @@ fn kept_past_its_transformation() {
         expect![[r#"
             error[escape]: `mul`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin();»
               --> «(&x * y).sum())(three()),»
-               = help: return the value from the transformed function instead of storing it"#]],
+               = its transformation: `grad` at «grad(f)(three())));»
+               = help: return the value from the transformed function instead of storing it
+               = note: inside `grad` at «grad(|y: Array| (&x * y).sum())(three()),»"#]],
     );
     let x = keep(|f| drop(vmap(f)(Array::from([[1.0, 2.0]]))));
     check(
@@ -54,6 +59,7 @@ fn kept_past_its_transformation() {
         expect![[r#"
             error[escape]: `reduce_sum`: a traced value is used after its transformation ended: f64[2] came from `sin` at «sin();»
               --> «sum().check(),»
+               = its transformation: `vmap` at «vmap(f)(Array::from([[1.0, 2.0]]))));»
                = help: return the value from the transformed function instead of storing it"#]],
     );
     check(
@@ -62,7 +68,8 @@ fn kept_past_its_transformation() {
             error[shape]: `add`: shapes [2] and [3] do not broadcast: extents 2 and 3 differ on axis -1
               --> «&x + y)(three()),»
                = operand 0: f64[2], from `sin` at «sin();»
-               = operand 1: f64[3], an argument of `jit` at «jit(|y: Array| &x + y)(three()),»"#]],
+               = operand 1: f64[3], an argument of `jit` at «jit(|y: Array| &x + y)(three()),»
+               = note: inside `jit` at «jit(|y: Array| &x + y)(three()),»"#]],
     );
 }
 
@@ -79,6 +86,7 @@ fn an_argument_that_is_kept() {
         expect![[r#"
             error[escape]: `mul`: a traced value is used after its transformation ended: f64[] came as an argument of `fori_loop body` at «fori_loop(0, 3, |_, c: Array| step(c), Array::from(0.0)).unwrap();»
               --> «(kept.take().unwrap() * 2.0).check(),»
+               = its transformation: `fori_loop body` at «fori_loop(0, 3, |_, c: Array| step(c), Array::from(0.0)).unwrap();»
                = help: return the value from the transformed function instead of storing it"#]],
     );
 }
@@ -94,6 +102,7 @@ fn used_on_another_thread() {
         expect![[r#"
             error[escape]: `mul`: a traced value is used on another thread: f64[3] came from `sin` at «sin();»
               --> «(&y * 2.0).check().cloned()).join().unwrap())»
+               = its transformation: `jit` at «jit(f)(three()),»
                = help: a traced value stays on the thread of its transformation; move concrete arrays instead
                = note: inside `jit` at «jit(f)(three()),»"#]],
     );
@@ -107,6 +116,7 @@ fn used_on_another_thread() {
         expect![[r#"
             error[escape]: `item`: a traced value is used on another thread: f64[] came from `sin` at «sin();»
               --> «item::<f64>()).join().unwrap())?;»
+               = its transformation: `vmap` at «vmap(value)(three()),»
                = help: a traced value stays on the thread of its transformation; move concrete arrays instead
                = note: inside `vmap` at «vmap(value)(three()),»"#]],
     );
@@ -140,7 +150,7 @@ fn a_value_that_does_not_exist_yet() {
             error[concretization]: `item`: the value of f64[] carries a live tangent of `grad`, which would be lost silently
               --> «item::<f64>()? > 0.0 { x } else { -x }) };»
                = operand 0: f64[], an argument of `grad` at «grad(f))(one.clone()),»
-               = help: if that is meant, say `stop_gradient(&x).item()`
+               = help: branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`
                = note: inside `grad` at «grad(f))(one.clone()),»
                = note: inside `jit` at «jit(grad(f))(one.clone()),»"#]],
     );
@@ -206,7 +216,7 @@ fn nested_transformations_tell_whose_value_it_is() {
         error[concretization]: `item`: the value of f64[] carries a live tangent of `grad`, which would be lost silently
           --> «item::<f64>()?) };»
            = operand 0: f64[], an argument of `grad` at «grad(f))(three()).err().unwrap();»
-           = help: if that is meant, say `stop_gradient(&x).item()`
+           = help: branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`
            = note: inside `grad` at «grad(f))(three()).err().unwrap();»
            = note: inside `vmap` at «vmap(grad(f))(three()).err().unwrap();»"#]]
     .assert_eq(&show(&error));

@@ -14,56 +14,83 @@ fn one() -> Array {
 
 #[test]
 fn reverse_mode_of_a_while_loop() {
-    check(grad(doubled)(one()), expect![[r#"
+    check(
+        grad(doubled)(one()),
+        expect![[r#"
         error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
           --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x)»
            = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
-           = note: inside `grad` at «grad(doubled)(one())»"#]]);
-    check(jit(grad(doubled))(one()), expect![[r#"
+           = note: inside `grad` at «grad(doubled)(one())»"#]],
+    );
+    check(
+        jit(grad(doubled))(one()),
+        expect![[r#"
         error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
           --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x)»
            = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
-           = note: inside `jit` at «jit(grad(doubled))(one())»"#]]);
-    check(grad(jit(doubled))(one()), expect![[r#"
+           = note: inside `jit` at «jit(grad(doubled))(one())»"#]],
+    );
+    check(
+        grad(jit(doubled))(one()),
+        expect![[r#"
         error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
           --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x)»
            = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
-           = note: inside `grad` at «grad(jit(doubled))(one())»"#]]);
-    check(vmap(grad(doubled))(Array::from(vec![1.0, 3.0])), expect![[r#"
+           = note: inside `grad` at «grad(jit(doubled))(one())»"#]],
+    );
+    check(
+        vmap(grad(doubled))(Array::from(vec![1.0, 3.0])),
+        expect![[r#"
         error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
           --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x)»
            = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
            = note: inside `grad` at «grad(doubled))(Array::from(vec![1.0, 3.0]))»
-           = note: inside `vmap` at «vmap(grad(doubled))(Array::from(vec![1.0, 3.0]))»"#]]);
+           = note: inside `vmap` at «vmap(grad(doubled))(Array::from(vec![1.0, 3.0]))»"#]],
+    );
     let scanned = |x: Array| scan(|c: Array, (): ()| doubled(c).map(|c| (c, ())), x, ()).map(|(c, ())| c);
-    check(grad(scanned)(one()), expect![[r#"
+    check(
+        grad(scanned)(one()),
+        expect![[r#"
         error[shape]: `scan`: nothing is stacked, so the number of steps is not known
           --> «scan(|c: Array, (): ()| doubled(c).map(|c| (c, ())), x, ()).map(|(c, ())| c);»
            = help: give `ScanOptions::new().length(n)`
-           = note: inside `grad` at «grad(scanned)(one())»"#]]);
+           = note: inside `grad` at «grad(scanned)(one())»"#]],
+    );
     let options = || ScanOptions::new().length(2);
     let scanned = |x: Array| scan_with(options(), |c: Array, (): ()| doubled(c).map(|c| (c, ())), x, ()).map(|c| c.0);
-    check(grad(scanned)(one()), expect![[r#"
+    check(
+        grad(scanned)(one()),
+        expect![[r#"
         error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
           --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x)»
            = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
-           = note: inside `grad` at «grad(scanned)(one())»"#]]);
-    check(jit(grad(scanned))(one()), expect![[r#"
+           = note: inside `grad` at «grad(scanned)(one())»"#]],
+    );
+    check(
+        jit(grad(scanned))(one()),
+        expect![[r#"
         error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
           --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x)»
            = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
-           = note: inside `jit` at «jit(grad(scanned))(one())»"#]]);
+           = note: inside `jit` at «jit(grad(scanned))(one())»"#]],
+    );
     let branched = |x: Array| cond(&x.gt(0.0), doubled, |x: Array| x, x.clone());
-    check(grad(branched)(one()), expect![[r#"
+    check(
+        grad(branched)(one()),
+        expect![[r#"
         error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
           --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x)»
            = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
-           = note: inside `grad` at «grad(branched)(one())»"#]]);
-    check(grad(checkpoint(doubled))(one()), expect![[r#"
+           = note: inside `grad` at «grad(branched)(one())»"#]],
+    );
+    check(
+        grad(checkpoint(doubled))(one()),
+        expect![[r#"
         error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
           --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x)»
            = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
-           = note: inside `grad` at «grad(checkpoint(doubled))(one())»"#]]);
+           = note: inside `grad` at «grad(checkpoint(doubled))(one())»"#]],
+    );
 }
 
 #[test]
@@ -136,9 +163,12 @@ fn a_host_function_has_no_derivative() {
               --> «host_call(|x: Array| x, &Array::from(0.0), x);»
                = note: inside `grad` at «grad(f)(one()),»"#]],
     );
-    check(jit(grad(|x: Array| f(x.sin()).map(|y| y * 2.0)))(one()), expect![[r#"
+    check(
+        jit(grad(|x: Array| f(x.sin()).map(|y| y * 2.0)))(one()),
+        expect![[r#"
         error[missing-rule]: `host_call`: has no differentiation rule: a host function has no derivative; give it one with `custom_jvp`, or call it inside `custom_root`
           --> «host_call(|x: Array| x, &Array::from(0.0), x);»
-           = note: inside `jit` at «jit(grad(|x: Array| f(x.sin()).map(|y| y * 2.0)))(one())»"#]]);
+           = note: inside `jit` at «jit(grad(|x: Array| f(x.sin()).map(|y| y * 2.0)))(one())»"#]],
+    );
     assert_eq!(grad(|x: Array| f(stop_gradient(&x)).map(|y| y * x))(one()).unwrap().item::<f64>().unwrap(), 1.0);
 }

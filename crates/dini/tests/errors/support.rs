@@ -55,7 +55,9 @@ fn source(place: &str) -> String {
     };
     let line = text.lines().nth(number(line) - 1).expect("the line of a place");
     let rest: String = line.chars().skip(number(column) - 1).collect();
-    format!("«{}»", rest.split(", expect!").next().unwrap_or_default().trim_end())
+    // Without what formatting may move to another line.
+    let rest = rest.split(", expect!").next().unwrap_or_default();
+    format!("«{}»", rest.trim_end_matches([' ', ',', ';', ')']))
 }
 
 /// An error type of the user's own.

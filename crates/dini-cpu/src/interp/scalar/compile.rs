@@ -1,6 +1,6 @@
 //! From steps to scalar programs.
 
-use super::{CalledKernel, Code, Instruction, ScalarProgram, Transfer};
+use super::{CalledKernel, CellId, Code, Instruction, ScalarProgram, Transfer};
 use crate::{
     dtype::DType,
     element,
@@ -12,15 +12,18 @@ use crate::{
 use std::collections::HashMap;
 
 /// Whether a step computes single elements only.
-pub(in crate::interp) fn is_scalar(step: &Step<KernelStep>) -> bool {
-    let all = |steps: &[Step<KernelStep>]| steps.iter().all(is_scalar);
+pub(in crate::interp) fn is_scalar(step: &Step<KernelStep>, slots: &[Slot]) -> bool {
+    let all = |steps: &[Step<KernelStep>]| steps.iter().all(|step| is_scalar(step, slots));
+    let is_small = |slot: SlotId| (1..=8).contains(&slots[slot.0 as usize].bytes());
     let fits = |dtype: DType| (1..=8).contains(&dtype.size());
     match step {
         Step::Kernel(KernelStep { kernel, .. }) => {
             kernel.len == 1 && kernel.reduction.is_none() && kernel.operands.iter().all(|operand| fits(operand.dtype))
         }
         Step::Copy { from, to: _ } => from.len == 1 && fits(from.dtype),
-        Step::While { cond, body, .. } => all(cond) && all(body),
+        Step::While { cond, flag: _, body, swaps } => {
+            all(cond) && all(body) && swaps.iter().all(|&(a, b)| is_small(a) && is_small(b))
+        }
         Step::Switch { branches, .. } => branches.len() < 1 << 16 && branches.iter().all(|branch| all(branch)),
         Step::Assemble { .. }
         | Step::ArgReduce { .. }
@@ -50,6 +53,7 @@ impl ScalarProgram {
         compiler.steps(steps)?;
         compiler.emit(Code::Stop, [0; 3], 0, 0);
         let mut program = compiler.program;
+        program.n_cells = compiler.n_cells.max(1);
         let mut homes: Vec<(Key, Home)> = compiler.homes.into_iter().collect();
         // Hash order must not show.
         homes.sort_unstable_by_key(|(key, _)| *key);
@@ -72,7 +76,7 @@ type Key = (SlotId, usize);
 /// The register of a slot.
 #[derive(Clone, Copy)]
 struct Home {
-    cell: u8,
+    cell: CellId,
     size: usize,
     /// Read before it is written, as far as known: anything that may be read before the program writes it is loaded.
     is_read: bool,
@@ -84,30 +88,31 @@ struct Compiler<'a> {
     program: ScalarProgram,
     homes: HashMap<Key, Home>,
     /// Registers that are neither homes nor constants and hold nothing now.
-    free: Vec<u8>,
+    free: Vec<CellId>,
     n_cells: usize,
     /// How many loops and branches are around the code being compiled: it may not run at all.
     depth: usize,
-    constants: HashMap<u64, u8>,
+    constants: HashMap<u64, CellId>,
 }
 
 impl Compiler<'_> {
     /// A register that held nothing before: what is loaded at the start must not be in the way of earlier code.
-    fn lasting_cell(&mut self) -> Option<u8> {
-        let cell = u8::try_from(self.n_cells).ok()?;
+    fn lasting_cell(&mut self) -> Option<CellId> {
+        let cell = CellId::try_from(self.n_cells).ok()?;
         self.n_cells += 1;
         Some(cell)
     }
 
     /// A register for the moment.
-    fn cell(&mut self) -> Option<u8> {
+    fn cell(&mut self) -> Option<CellId> {
         self.free.pop().or_else(|| self.lasting_cell())
     }
 
     fn home(&mut self, key: Key, size: usize) -> Option<&mut Home> {
         if !self.homes.contains_key(&key) {
             // A slot that is written and also read in parts has more than one register: not handled here.
-            let is_shared = self.homes.iter().any(|((slot, offset), home)| *slot == key.0 && (*offset != key.1) && home.is_written);
+            let is_shared =
+                self.homes.iter().any(|((slot, offset), home)| *slot == key.0 && (*offset != key.1) && home.is_written);
             if is_shared {
                 return None;
             }
@@ -119,13 +124,13 @@ impl Compiler<'_> {
         Some(home)
     }
 
-    fn read(&mut self, slot: SlotId, offset: usize, size: usize) -> Option<u8> {
+    fn read(&mut self, slot: SlotId, offset: usize, size: usize) -> Option<CellId> {
         let home = self.home((slot, offset), size)?;
         home.is_read |= !home.is_written;
         Some(home.cell)
     }
 
-    fn write(&mut self, slot: SlotId, size: usize) -> Option<u8> {
+    fn write(&mut self, slot: SlotId, size: usize) -> Option<CellId> {
         if self.homes.keys().any(|(other, offset)| *other == slot && *offset != 0) {
             return None;
         }
@@ -137,7 +142,7 @@ impl Compiler<'_> {
         Some(home.cell)
     }
 
-    fn emit(&mut self, code: Code, [a, b, c]: [u8; 3], to: u8, index: u32) -> usize {
+    fn emit(&mut self, code: Code, [a, b, c]: [CellId; 3], to: CellId, index: u32) -> usize {
         self.program.code.push(Instruction { code, a, b, c, to, index });
         self.program.code.len() - 1
     }
@@ -204,7 +209,7 @@ impl Compiler<'_> {
     }
 
     /// The register of a slot that trades with another one.
-    fn traded(&mut self, slot: SlotId) -> Option<u8> {
+    fn traded(&mut self, slot: SlotId) -> Option<CellId> {
         // Slots that trade have exactly the size of their values.
         let size = self.slots[slot.0 as usize].bytes();
         self.read(slot, 0, size)?;
@@ -220,7 +225,7 @@ impl Compiler<'_> {
         }
         kernel.stores.iter().for_each(|store| last_uses[store.from().0 as usize] = usize::MAX);
         // Per kernel register: the cell, and whether it must be given back.
-        let mut cells: Vec<(u8, bool)> = vec![];
+        let mut cells: Vec<(CellId, bool)> = vec![];
         for (i, instruction) in kernel.body.iter().enumerate() {
             let reg = Reg(i as u32);
             let cell = match instruction {
@@ -230,7 +235,7 @@ impl Compiler<'_> {
                 }
                 KernelInstruction::Count { dtype, access } => (self.constant(point(access), *dtype)?, false),
                 KernelInstruction::Map { op, args, dtype } => {
-                    let operands: Vec<u8> = args.iter().map(|arg| cells[arg.0 as usize].0).collect();
+                    let operands: Vec<CellId> = args.iter().map(|arg| cells[arg.0 as usize].0).collect();
                     let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
                     for arg in args {
                         let (cell, is_own) = &mut cells[arg.0 as usize];
@@ -276,7 +281,7 @@ impl Compiler<'_> {
         (!is_read_later).then_some(slot)
     }
 
-    fn map(&mut self, op: ScalarOp, operands: &[u8], dtypes: &[DType], dtype: DType, to: u8) -> Option<()> {
+    fn map(&mut self, op: ScalarOp, operands: &[CellId], dtypes: &[DType], dtype: DType, to: CellId) -> Option<()> {
         let [a, b, c] = std::array::from_fn(|k| operands.get(k).copied().unwrap_or(0));
         if op == ScalarOp::Select {
             self.emit(Code::Select, [b, c, a], to, 0);
@@ -296,7 +301,7 @@ impl Compiler<'_> {
     }
 
     /// A register that holds a whole number.
-    fn constant(&mut self, n: usize, dtype: DType) -> Option<u8> {
+    fn constant(&mut self, n: usize, dtype: DType) -> Option<CellId> {
         let bits = u64::from_ne_bytes(*element::count(n, dtype).first_chunk().expect("scalars fit a cell"));
         if let Some(&cell) = self.constants.get(&bits) {
             return Some(cell);

@@ -17,7 +17,7 @@ use crate::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Operand, Primitive, Rules, Transpose,
         call::{Call, at_front, fits, merge, nonzero},
         instantiate,
-        late_error::late_error,
+        late_error::{cotangents_and_values, late_error},
     },
     prim::{effects::masked_lanes, to_front},
     shape::Aval,
@@ -143,7 +143,7 @@ fn while_transpose(_: &While, cts: &[Option<Array>], xs: &[Operand]) -> Result<V
         "use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if \
          the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`",
     );
-    let depends: Vec<Array> = cts.iter().flatten().cloned().collect();
+    let depends = cotangents_and_values(cts, xs);
     Ok(xs.iter().map(|x| x.is_linear().then(|| late_error(error.clone(), &x.aval(), &depends))).collect())
 }
 

@@ -17,7 +17,7 @@ use crate::{
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose,
         call::{at_front, fits, transpose_call},
-        late_error::late_error,
+        late_error::{late_error, tangents_and_values},
         to_front,
     },
     shape::Aval,
@@ -160,12 +160,12 @@ fn fit_lanes(size: usize, backward: &Arc<Program>, has: &[bool], wants: &[bool])
         Ok(outs
             .into_iter()
             .zip(has.iter().zip(wants))
-            .map(|(ct, pair)| match (pair, ct.dtype().is_inexact()) {
-                ((true, false), true) => ops::reduce_sum(&ct, &[0]),
-                ((true, false), false) => ops::zeros_of(&ct.aval().unbatched(0)),
-                ((false, true), true) => to_front(&ct, None, size),
-                ((false, true), false) => ops::zeros_of(&ct.aval().batched(0, size)),
-                ((true, true) | (false, false), _) => ct,
+            .map(|(ct, pair)| match pair {
+                // Cotangents of discrete arguments are never read.
+                _ if !ct.dtype().is_inexact() => ct,
+                (true, false) => ops::reduce_sum(&ct, &[0]),
+                (false, true) => to_front(&ct, None, size),
+                (true, true) | (false, false) => ct,
             })
             .collect())
     })?;
@@ -240,11 +240,13 @@ impl Primitive for CustomVjpBackward {
                     stage_program(jvp.label, &xs.iter().map(|x| x.aval().clone()).collect::<Vec<_>>(), |xs| {
                         p.forward(jvp, xs, eval_program)
                     })?;
-                return Ok(tangents_of(&staged.program, xs, ts)?.unwrap_or_else(|| vec![None; outs.len()]));
+                // A rule may use `float0` zeros, which are captured.
+                let ts = [&vec![None; staged.n_captures()], ts].concat();
+                let tangents = tangents_of(&staged.program, &staged.operands(xs), &ts)?;
+                return Ok(tangents.unwrap_or_else(|| vec![None; outs.len()]));
             }
             if ts[..n].iter().any(Option::is_some) {
-                let depends: Vec<Array> = ts.iter().flatten().cloned().collect();
-                return Ok(p.missing(&depends)?.into_iter().map(Some).collect());
+                return Ok(p.missing(&tangents_and_values(ts, xs))?.into_iter().map(Some).collect());
             }
             let tangents: Vec<Array> = ts[n..]
                 .iter()
