@@ -102,7 +102,9 @@ pub enum Jvp<P: 'static> {
     By(JvpRule<P>),
     /// Results and tangents computed together.
     Joint(fn(&P, &[Array], &[Option<Array>]) -> Result<Duals>),
-    /// Missing, and why.
+    /// There is none, by nature, and why: an error if a derivative is needed.
+    Undefined(&'static str),
+    /// Missing, and why: an error if a derivative is needed.
     Todo(&'static str),
 }
 
@@ -267,6 +269,7 @@ fn coverage_of<P: Primitive>() -> [String; 5] {
         Jvp::Elementwise(_) => "elementwise".into(),
         Jvp::By(_) => "rule".into(),
         Jvp::Joint(_) => "joint".into(),
+        Jvp::Undefined(why) => format!("none: {why}"),
         Jvp::Todo(why) => todo(why),
     };
     let transpose = match P::RULES.transpose {
@@ -345,7 +348,7 @@ impl<P: Primitive> DynPrimitive for P {
                 vec![sum.filter(|_| inexact(y)).map(|t| ops::broadcast_like(&t, y))]
             }
             Jvp::By(rule) => rule(self, primals, &outs, tangents)?,
-            Jvp::Todo(why) => {
+            Jvp::Undefined(why) | Jvp::Todo(why) => {
                 let error = missing(P::NAME, "differentiation", why, at);
                 let depends = late_error::tangents_and_values(tangents, primals);
                 outs.iter()

@@ -80,6 +80,28 @@ fn derivatives_of_sub_programs_nested_64_deep() {
     }
 }
 
+/// Whatever the depth, a transformation of it works or says that it is too deep: the stack is never exhausted.
+#[test]
+fn transformations_near_the_limit() {
+    for (name, nest) in NESTS {
+        for depth in [80, 90, 94, 95, 96] {
+            let f = |x: Array| nest(depth, x);
+            let results = [
+                jit(f)(one()),
+                vmap(f)(Array::from(vec![1.0])),
+                jvp(f, one(), one()).map(|(_, t)| t),
+                grad(f)(one()),
+                jit(vmap(grad(f)))(Array::from(vec![1.0])),
+                hessian(f)(one()),
+            ];
+            for error in results.into_iter().filter_map(Result::err) {
+                let expected = [ErrorKind::Depth, ErrorKind::MissingRule].contains(&error.kind());
+                assert!(expected, "{name} at {depth}: {error}");
+            }
+        }
+    }
+}
+
 #[test]
 fn vectorizations_nest() {
     let x = Array::from(vec![1.0]).reshape(&[1; 24]);

@@ -21,13 +21,19 @@ pub(crate) struct CutEqn {
 pub(crate) fn dce(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool) -> Arc<Cut> {
     debug_assert_eq!(used_outputs.len(), program.outputs.len());
     let key = MemoKey { what: "dce", masks: [used_outputs.to_vec(), vec![keep_inputs]], size: 0 };
-    let cut: Result<_, Infallible> = program.memo(key, || Ok(cut(program, used_outputs, keep_inputs)));
+    let cut: Result<_, Infallible> = program.memo(key, || Ok(cut(program, used_outputs, keep_inputs, true)));
     match cut {
         Ok(cut) => cut,
     }
 }
 
-fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool) -> Cut {
+/// The marked outputs alone, with every input and without the effects that they do not depend on: for a part that runs
+/// next to the program, which has the effects already.
+pub(crate) fn without_effects(program: &Arc<Program>, used_outputs: &[bool]) -> Arc<Program> {
+    cut(program, used_outputs, true, false).program
+}
+
+fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool, keep_effects: bool) -> Cut {
     let mut live = vec![false; program.avals.len()];
     let mark = |a: &Atom, live: &mut Vec<bool>| {
         if let Atom::Var(v) = a {
@@ -40,7 +46,7 @@ fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool) -> Cut 
     let mut kept = Vec::new();
     for eqn in program.eqns.iter().rev() {
         let used: Vec<bool> = eqn.outputs.iter().map(|v| live[v.0 as usize]).collect();
-        if !used.contains(&true) && !eqn.prim.has_effect() {
+        if !used.contains(&true) && !(keep_effects && eqn.prim.has_effect()) {
             continue;
         }
         let eqn = match eqn.prim.dce(&used) {

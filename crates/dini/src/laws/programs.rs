@@ -10,6 +10,7 @@ use crate::{
     custom_linear_solve, custom_linear_solve_transposable, custom_linear_solve_with, custom_root, custom_vjp,
     custom_vjp_with_jvp, define_implicit_gradient, ensure, error::Result, fori_loop, host_call, inspect, jit,
     polygamma, prim::linalg::cholesky::cholesky, scan, scan_with, stop_gradient_fn, switch, testing::Modes, while_loop,
+    without_gradients,
 };
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
 //! Effects: `ensure` turns a compiled call into an error, `inspect` shows values when they are computed. Neither is ever
 //! removed, merged or repeated.
 
+pub(crate) mod nested;
+
 use super::{Batch, Form, Jvp, Lower, Primitive, Rules, Transpose, to_front};
 use crate::{
     array::{Array, Origin},
@@ -76,30 +78,45 @@ fn lane(mut i: usize, shape: &[usize]) -> String {
 }
 
 thread_local! {
-    static RUNNING: RefCell<Vec<Array>> = const { RefCell::new(Vec::new()) };
+    /// The masks of enclosing [`masked_lanes`]; `None` while another program is recorded, in which they mean nothing.
+    static RUNNING: RefCell<Vec<Option<Array>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs a batched sub-program of which only the masked lanes count: effects of the others are silent.
 pub(crate) fn masked_lanes<R>(mask: &Array, f: impl FnOnce() -> R) -> R {
+    running(Some(mask.clone()), f)
+}
+
+/// Runs `f`, which records a program of its own, outside of every [`masked_lanes`].
+pub(crate) fn unmasked<R>(f: impl FnOnce() -> R) -> R {
+    running(None, f)
+}
+
+fn running<R>(mask: Option<Array>, f: impl FnOnce() -> R) -> R {
     struct Pop;
     impl Drop for Pop {
         fn drop(&mut self) {
             RUNNING.with(|r| r.borrow_mut().pop());
         }
     }
-    RUNNING.with(|r| r.borrow_mut().push(mask.clone()));
+    RUNNING.with(|r| r.borrow_mut().push(mask));
     let _pop = Pop;
     f()
 }
 
-/// The condition of an `ensure` inside [`masked_lanes`]: true in lanes that do not count.
-pub(crate) fn mask_condition(condition: &Array) -> Array {
-    RUNNING.with(|r| match r.borrow().last() {
-        Some(mask) if condition.ndim() >= 1 && condition.shape()[0] == mask.len() => {
-            ops::select_lanes(mask, condition, &Array::full(condition.shape(), true, DType::Bool))
-        }
-        Some(_) | None => condition.clone(),
-    })
+/// The lanes that count, if not all do.
+fn running_lanes() -> Option<Array> {
+    RUNNING.with(|r| r.borrow().last().cloned().flatten())
+}
+
+/// The condition of an `ensure` where only masked lanes count: true in the others. One condition for all lanes counts if
+/// any of them does.
+fn mask_condition(mask: &Array, condition: &Array) -> Array {
+    if condition.ndim() >= 1 && condition.shape()[0] == mask.len() {
+        ops::select_lanes(mask, condition, &Array::full(condition.shape(), true, DType::Bool))
+    } else {
+        condition | !ops::reduce_or(mask, &[0])
+    }
 }
 
 /// What an `inspect` calls with the values.

@@ -66,7 +66,7 @@ impl Primitive for HostCall {
             let call: Arc<CallFn> = Arc::new(move |ins, outs| run(&p, ins, outs).map_err(Into::into));
             call
         }),
-        jvp: Jvp::Todo(
+        jvp: Jvp::Undefined(
             "a host function has no derivative; give it one with `custom_jvp`, or call it inside `custom_root`",
         ),
         transpose: Transpose::NotLinear,

@@ -151,7 +151,7 @@ fn stage_with(
         let vars: Vec<Var> = avals.iter().map(|a| recorder.borrow_mut().fresh(a.clone())).collect();
         let args: Vec<Array> =
             avals.iter().zip(&vars).map(|(a, v)| argument(trace, a.clone(), Payload::Var(*v))).collect();
-        let outs = f(&args)?;
+        let outs = effects::unmasked(|| f(&args))?;
         for x in &outs {
             super::check_escape(trace, role, std::slice::from_ref(x), at)?;
         }
@@ -170,13 +170,13 @@ pub(crate) fn eval_program(program: &Program, args: &[Array]) -> Result<Vec<Arra
     let last_use = last_uses(program);
     for (i, eqn) in program.eqns.iter().enumerate() {
         let mut inputs: Vec<Array> = eqn.inputs.iter().map(|&a| read(&env, a, eqn.at)).collect();
-        if let Prim::Ensure(_) = eqn.prim {
-            inputs[0] = effects::mask_condition(&inputs[0]);
-        }
         let outs = with_location(eqn.at, || match inputs.iter().find_map(|x| x.as_poison()) {
             // A late error reaches only what depends on it.
             Some(e) => Ok(vec![Array::poison(e.clone()); eqn.outputs.len()]),
-            None => bind_at(&eqn.prim, &inputs, eqn.at),
+            None => match effects::nested::masked(&eqn.prim, &mut inputs)? {
+                Some(masked) => bind_at(&masked, &inputs, eqn.at),
+                None => bind_at(&eqn.prim, &inputs, eqn.at),
+            },
         })?;
         drop(inputs);
         for (v, x) in eqn.outputs.iter().zip(outs) {

@@ -153,58 +153,58 @@ fn notes_of_enclosing_calls() {
         jit(vmap(grad(f)))(Array::from([[1.0, 2.0, 3.0]])),
         expect![[r#"
             error[user]: own error `deep`
-              --> «own::<Array>("deep").map(|x| x + c);»
-               = note: inside `scan body` at «scan(|c: Array, x: Array| inner(c * x).map(|c| (c, ())), Array::from(0.0), x).map(|(c, ())| c);»
-               = note: inside `grad` at «grad(f)))(Array::from([[1.0, 2.0, 3.0]])),»
-               = note: inside `vmap` at «vmap(grad(f)))(Array::from([[1.0, 2.0, 3.0]])),»
-               = note: inside `jit` at «jit(vmap(grad(f)))(Array::from([[1.0, 2.0, 3.0]])),»"#]],
+              --> «own::<Array>("deep").map(|x| x + c»
+               = note: inside `scan body` at «scan(|c: Array, x: Array| inner(c * x).map(|c| (c, ())), Array::from(0.0), x).map(|(c, ())| c»
+               = note: inside `grad` at «grad(f)))(Array::from([[1.0, 2.0, 3.0]]»
+               = note: inside `vmap` at «vmap(grad(f)))(Array::from([[1.0, 2.0, 3.0]]»
+               = note: inside `jit` at «jit(vmap(grad(f)))(Array::from([[1.0, 2.0, 3.0]]»"#]],
     );
     let root = |a: Array| custom_root(|x: Array| inner(x - &a), one(), |f, x| f(x), |_, b| b);
     check(
         grad(root)(one()),
         expect![[r#"
             error[user]: own error `deep`
-              --> «own::<Array>("deep").map(|x| x + c);»
-               = note: inside `custom_root solve` at «custom_root(|x: Array| inner(x - &a), one(), |f, x| f(x), |_, b| b);»
-               = note: inside `grad` at «grad(root)(one()),»"#]],
+              --> «own::<Array>("deep").map(|x| x + c»
+               = note: inside `custom_root solve` at «custom_root(|x: Array| inner(x - &a), one(), |f, x| f(x), |_, b| b»
+               = note: inside `grad` at «grad(root)(one(»"#]],
     );
     check(
         jit(grad(root))(one()),
         expect![[r#"
             error[user]: own error `deep`
-              --> «own::<Array>("deep").map(|x| x + c);»
-               = note: inside `custom_root solve` at «custom_root(|x: Array| inner(x - &a), one(), |f, x| f(x), |_, b| b);»
-               = note: inside `grad` at «grad(root))(one()),»
-               = note: inside `jit` at «jit(grad(root))(one()),»"#]],
+              --> «own::<Array>("deep").map(|x| x + c»
+               = note: inside `custom_root solve` at «custom_root(|x: Array| inner(x - &a), one(), |f, x| f(x), |_, b| b»
+               = note: inside `grad` at «grad(root))(one(»
+               = note: inside `jit` at «jit(grad(root))(one(»"#]],
     );
     check(
         custom_linear_solve(inner, one(), |_, b| b),
         expect![[r#"
             error[user]: own error `deep`
-              --> «own::<Array>("deep").map(|x| x + c);»
-               = note: inside `custom_linear_solve matvec` at «custom_linear_solve(inner, one(), |_, b| b),»"#]],
+              --> «own::<Array>("deep").map(|x| x + c»
+               = note: inside `custom_linear_solve matvec` at «custom_linear_solve(inner, one(), |_, b| b»"#]],
     );
     check(
         grad(custom_jvp(|x: Array| x, |x: Array, t: Array| inner(t).map(|t| (x, t))))(one()),
         expect![[r#"
             error[user]: own error `deep`
-              --> «own::<Array>("deep").map(|x| x + c);»
-               = note: inside `custom_jvp rule` at «custom_jvp(|x: Array| x, |x: Array, t: Array| inner(t).map(|t| (x, t))))(one()),»
-               = note: inside `grad` at «grad(custom_jvp(|x: Array| x, |x: Array, t: Array| inner(t).map(|t| (x, t))))(one()),»"#]],
+              --> «own::<Array>("deep").map(|x| x + c»
+               = note: inside `custom_jvp rule` at «custom_jvp(|x: Array| x, |x: Array, t: Array| inner(t).map(|t| (x, t))))(one(»
+               = note: inside `grad` at «grad(custom_jvp(|x: Array| x, |x: Array, t: Array| inner(t).map(|t| (x, t))))(one(»"#]],
     );
     check(
         checkpoint(inner)(one()),
         expect![[r#"
             error[user]: own error `deep`
-              --> «own::<Array>("deep").map(|x| x + c);»
-               = note: inside `checkpoint` at «checkpoint(inner)(one()),»"#]],
+              --> «own::<Array>("deep").map(|x| x + c»
+               = note: inside `checkpoint` at «checkpoint(inner)(one(»"#]],
     );
     check(
         jit(|x: Array| host_call(|x: Array| own::<Array>("host").map(|y| x + y), &one(), x))(one()),
         expect![[r#"
             error[user]: own error `host`
-              --> «own::<Array>("host").map(|y| x + y), &one(), x))(one()),»
-               = note: inside `host_call` at «host_call(|x: Array| own::<Array>("host").map(|y| x + y), &one(), x))(one()),»
-               = note: inside `jit` at «jit(|x: Array| host_call(|x: Array| own::<Array>("host").map(|y| x + y), &one(), x))(one()),»"#]],
+              --> «own::<Array>("host").map(|y| x + y), &one(), x))(one(»
+               = note: inside `host_call` at «host_call(|x: Array| own::<Array>("host").map(|y| x + y), &one(), x))(one(»
+               = note: inside `jit` at «jit(|x: Array| host_call(|x: Array| own::<Array>("host").map(|y| x + y), &one(), x))(one(»"#]],
     );
 }

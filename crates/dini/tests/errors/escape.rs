@@ -22,54 +22,54 @@ fn kept_past_its_transformation() {
     check(
         (&x + 1.0).check(),
         expect![[r#"
-            error[escape]: `add`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin();»
-              --> «(&x + 1.0).check(),»
-               = its transformation: `jit` at «jit(f)(three())));»
+            error[escape]: `add`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin(»
+              --> «(&x + 1.0).check(»
+               = its transformation: `jit` at «jit(f)(three(»
                = help: return the value from the transformed function instead of storing it"#]],
     );
     check(
         x.to_vec::<f64>(),
         expect![[r#"
-            error[escape]: `to_vec`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin();»
-              --> «to_vec::<f64>(),»
-               = its transformation: `jit` at «jit(f)(three())));»
+            error[escape]: `to_vec`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin(»
+              --> «to_vec::<f64>(»
+               = its transformation: `jit` at «jit(f)(three(»
                = help: return the value from the transformed function instead of storing it"#]],
     );
     let x = keep(|f| drop(grad(f)(three())));
     check(
         (&x + 1.0).check(),
         expect![[r#"
-            error[escape]: `add`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin();»
-              --> «(&x + 1.0).check(),»
-               = its transformation: `grad` at «grad(f)(three())));»
+            error[escape]: `add`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin(»
+              --> «(&x + 1.0).check(»
+               = its transformation: `grad` at «grad(f)(three(»
                = help: return the value from the transformed function instead of storing it"#]],
     );
     check(
         grad(|y: Array| (&x * y).sum())(three()),
         expect![[r#"
-            error[escape]: `mul`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin();»
-              --> «(&x * y).sum())(three()),»
-               = its transformation: `grad` at «grad(f)(three())));»
+            error[escape]: `mul`: a traced value is used after its transformation ended: f64[3] came from `sin` at «sin(»
+              --> «(&x * y).sum())(three(»
+               = its transformation: `grad` at «grad(f)(three(»
                = help: return the value from the transformed function instead of storing it
-               = note: inside `grad` at «grad(|y: Array| (&x * y).sum())(three()),»"#]],
+               = note: inside `grad` at «grad(|y: Array| (&x * y).sum())(three(»"#]],
     );
     let x = keep(|f| drop(vmap(f)(Array::from([[1.0, 2.0]]))));
     check(
         x.sum().check(),
         expect![[r#"
-            error[escape]: `reduce_sum`: a traced value is used after its transformation ended: f64[2] came from `sin` at «sin();»
-              --> «sum().check(),»
-               = its transformation: `vmap` at «vmap(f)(Array::from([[1.0, 2.0]]))));»
+            error[escape]: `reduce_sum`: a traced value is used after its transformation ended: f64[2] came from `sin` at «sin(»
+              --> «sum().check(»
+               = its transformation: `vmap` at «vmap(f)(Array::from([[1.0, 2.0]]»
                = help: return the value from the transformed function instead of storing it"#]],
     );
     check(
         jit(|y: Array| &x + y)(three()),
         expect![[r#"
             error[shape]: `add`: shapes [2] and [3] do not broadcast: extents 2 and 3 differ on axis -1
-              --> «&x + y)(three()),»
-               = operand 0: f64[2], from `sin` at «sin();»
-               = operand 1: f64[3], an argument of `jit` at «jit(|y: Array| &x + y)(three()),»
-               = note: inside `jit` at «jit(|y: Array| &x + y)(three()),»"#]],
+              --> «&x + y)(three(»
+               = operand 0: f64[2], from `sin` at «sin(»
+               = operand 1: f64[3], an argument of `jit` at «jit(|y: Array| &x + y)(three(»
+               = note: inside `jit` at «jit(|y: Array| &x + y)(three(»"#]],
     );
 }
 
@@ -84,9 +84,9 @@ fn an_argument_that_is_kept() {
     check(
         (kept.take().unwrap() * 2.0).check(),
         expect![[r#"
-            error[escape]: `mul`: a traced value is used after its transformation ended: f64[] came as an argument of `fori_loop body` at «fori_loop(0, 3, |_, c: Array| step(c), Array::from(0.0)).unwrap();»
-              --> «(kept.take().unwrap() * 2.0).check(),»
-               = its transformation: `fori_loop body` at «fori_loop(0, 3, |_, c: Array| step(c), Array::from(0.0)).unwrap();»
+            error[escape]: `mul`: a traced value is used after its transformation ended: f64[] came as an argument of `fori_loop body` at «fori_loop(0, 3, |_, c: Array| step(c), Array::from(0.0)).unwrap(»
+              --> «(kept.take().unwrap() * 2.0).check(»
+               = its transformation: `fori_loop body` at «fori_loop(0, 3, |_, c: Array| step(c), Array::from(0.0)).unwrap(»
                = help: return the value from the transformed function instead of storing it"#]],
     );
 }
@@ -100,11 +100,11 @@ fn used_on_another_thread() {
     check(
         jit(f)(three()),
         expect![[r#"
-            error[escape]: `mul`: a traced value is used on another thread: f64[3] came from `sin` at «sin();»
-              --> «(&y * 2.0).check().cloned()).join().unwrap())»
-               = its transformation: `jit` at «jit(f)(three()),»
+            error[escape]: `mul`: a traced value is used on another thread: f64[3] came from `sin` at «sin(»
+              --> «(&y * 2.0).check().cloned()).join().unwrap(»
+               = its transformation: `jit` at «jit(f)(three(»
                = help: a traced value stays on the thread of its transformation; move concrete arrays instead
-               = note: inside `jit` at «jit(f)(three()),»"#]],
+               = note: inside `jit` at «jit(f)(three(»"#]],
     );
     let value = |x: Array| -> Result<Array> {
         let y = x.sin();
@@ -114,11 +114,11 @@ fn used_on_another_thread() {
     check(
         vmap(value)(three()),
         expect![[r#"
-            error[escape]: `item`: a traced value is used on another thread: f64[] came from `sin` at «sin();»
-              --> «item::<f64>()).join().unwrap())?;»
-               = its transformation: `vmap` at «vmap(value)(three()),»
+            error[escape]: `item`: a traced value is used on another thread: f64[] came from `sin` at «sin(»
+              --> «item::<f64>()).join().unwrap())?»
+               = its transformation: `vmap` at «vmap(value)(three(»
                = help: a traced value stays on the thread of its transformation; move concrete arrays instead
-               = note: inside `vmap` at «vmap(value)(three()),»"#]],
+               = note: inside `vmap` at «vmap(value)(three(»"#]],
     );
 }
 
@@ -130,47 +130,47 @@ fn a_value_that_does_not_exist_yet() {
         jit(f)(one.clone()),
         expect![[r#"
             error[concretization]: `item`: f64[] has no value yet: it is traced by `jit`
-              --> «item::<f64>()? > 0.0 { x } else { -x }) };»
-               = operand 0: f64[], an argument of `jit` at «jit(f)(one.clone()),»
+              --> «item::<f64>()? > 0.0 { x } else { -x }) }»
+               = operand 0: f64[], an argument of `jit` at «jit(f)(one.clone(»
                = help: branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`
-               = note: inside `jit` at «jit(f)(one.clone()),»"#]],
+               = note: inside `jit` at «jit(f)(one.clone(»"#]],
     );
     check(
         vmap(f)(three()),
         expect![[r#"
             error[concretization]: `item`: f64[] has no value yet: it is traced by `vmap`
-              --> «item::<f64>()? > 0.0 { x } else { -x }) };»
-               = operand 0: f64[], an argument of `vmap` at «vmap(f)(three()),»
+              --> «item::<f64>()? > 0.0 { x } else { -x }) }»
+               = operand 0: f64[], an argument of `vmap` at «vmap(f)(three(»
                = help: branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`
-               = note: inside `vmap` at «vmap(f)(three()),»"#]],
+               = note: inside `vmap` at «vmap(f)(three(»"#]],
     );
     check(
         jit(grad(f))(one.clone()),
         expect![[r#"
             error[concretization]: `item`: the value of f64[] carries a live tangent of `grad`, which would be lost silently
-              --> «item::<f64>()? > 0.0 { x } else { -x }) };»
-               = operand 0: f64[], an argument of `grad` at «grad(f))(one.clone()),»
+              --> «item::<f64>()? > 0.0 { x } else { -x }) }»
+               = operand 0: f64[], an argument of `grad` at «grad(f))(one.clone(»
                = help: branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`
-               = note: inside `grad` at «grad(f))(one.clone()),»
-               = note: inside `jit` at «jit(grad(f))(one.clone()),»"#]],
+               = note: inside `grad` at «grad(f))(one.clone(»
+               = note: inside `jit` at «jit(grad(f))(one.clone(»"#]],
     );
     check(
         scan(|c: Array, x: Array| f(c + x).map(|c| (c, ())), one.clone(), three()),
         expect![[r#"
             error[concretization]: `item`: f64[] has no value yet: it is traced by `scan body`
-              --> «item::<f64>()? > 0.0 { x } else { -x }) };»
-               = operand 0: f64[], from `add` at «c + x).map(|c| (c, ())), one.clone(), three()),»
+              --> «item::<f64>()? > 0.0 { x } else { -x }) }»
+               = operand 0: f64[], from `add` at «c + x).map(|c| (c, ())), one.clone(), three(»
                = help: branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`
-               = note: inside `scan body` at «scan(|c: Array, x: Array| f(c + x).map(|c| (c, ())), one.clone(), three()),»"#]],
+               = note: inside `scan body` at «scan(|c: Array, x: Array| f(c + x).map(|c| (c, ())), one.clone(), three(»"#]],
     );
     check(
         jit(|x: Array| x.sin().to_vec::<f64>().map(|_| x))(one),
         expect![[r#"
             error[concretization]: `to_vec`: f64[] has no value yet: it is traced by `jit`
-              --> «to_vec::<f64>().map(|_| x))(one),»
-               = operand 0: f64[], from `sin` at «sin().to_vec::<f64>().map(|_| x))(one),»
+              --> «to_vec::<f64>().map(|_| x))(one»
+               = operand 0: f64[], from `sin` at «sin().to_vec::<f64>().map(|_| x))(one»
                = help: branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`
-               = note: inside `jit` at «jit(|x: Array| x.sin().to_vec::<f64>().map(|_| x))(one),»"#]],
+               = note: inside `jit` at «jit(|x: Array| x.sin().to_vec::<f64>().map(|_| x))(one»"#]],
     );
 }
 
@@ -185,19 +185,19 @@ fn a_value_with_a_live_tangent() {
         grad(f)(one.clone()),
         expect![[r#"
             error[concretization]: `item`: the value of f64[] carries a live tangent of `grad`, which would be lost silently
-              --> «item::<f64>()?;»
-               = operand 0: f64[], from `sin` at «sin().item::<f64>()?;»
+              --> «item::<f64>()?»
+               = operand 0: f64[], from `sin` at «sin().item::<f64>()?»
                = help: if that is meant, say `stop_gradient(&x).item()`
-               = note: inside `grad` at «grad(f)(one.clone()),»"#]],
+               = note: inside `grad` at «grad(f)(one.clone(»"#]],
     );
     check(
         jvp(f, one.clone(), one.clone()),
         expect![[r#"
             error[concretization]: `item`: the value of f64[] carries a live tangent of `jvp`, which would be lost silently
-              --> «item::<f64>()?;»
-               = operand 0: f64[], from `sin` at «sin().item::<f64>()?;»
+              --> «item::<f64>()?»
+               = operand 0: f64[], from `sin` at «sin().item::<f64>()?»
                = help: if that is meant, say `stop_gradient(&x).item()`
-               = note: inside `jvp` at «jvp(f, one.clone(), one.clone()),»"#]],
+               = note: inside `jvp` at «jvp(f, one.clone(), one.clone(»"#]],
     );
     // Comparisons and stopped values carry no tangent.
     let g = |x: Array| -> Result<Array> { Ok(if x.gt(0.0).item::<bool>()? { &x * &x } else { -x }) };
@@ -214,10 +214,10 @@ fn nested_transformations_tell_whose_value_it_is() {
     let error = vmap(grad(f))(three()).err().unwrap();
     expect![[r#"
         error[concretization]: `item`: the value of f64[] carries a live tangent of `grad`, which would be lost silently
-          --> «item::<f64>()?) };»
-           = operand 0: f64[], an argument of `grad` at «grad(f))(three()).err().unwrap();»
+          --> «item::<f64>()?) }»
+           = operand 0: f64[], an argument of `grad` at «grad(f))(three()).err().unwrap(»
            = help: branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`
-           = note: inside `grad` at «grad(f))(three()).err().unwrap();»
-           = note: inside `vmap` at «vmap(grad(f))(three()).err().unwrap();»"#]]
+           = note: inside `grad` at «grad(f))(three()).err().unwrap(»
+           = note: inside `vmap` at «vmap(grad(f))(three()).err().unwrap(»"#]]
     .assert_eq(&show(&error));
 }

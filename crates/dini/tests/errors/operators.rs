@@ -12,10 +12,10 @@ fn shapes_of_an_operator() {
     check(
         z.to_vec::<f64>(),
         expect![[r#"
-        error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
-          --> «&x + &y;»
-           = operand 0: f64[3], made at «three();»
-           = operand 1: f64[2], from `sin` at «sin();»"#]],
+            error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+              --> «&x + &y»
+               = operand 0: f64[3], made at «three(»
+               = operand 1: f64[2], from `sin` at «sin(»"#]],
     );
 }
 
@@ -27,11 +27,11 @@ fn dtypes_of_an_operator() {
     check(
         z.item::<f64>(),
         expect![[r#"
-        error[dtype]: `mul`: operands have dtypes f32 and f64
-          --> «&x * &y;»
-           = operand 0: f32[], made at «Array::from(1.0f32);»
-           = operand 1: f64[], made at «Array::from(1.0);»
-           = help: convert one with `.cast(DType::F32)`"#]],
+            error[dtype]: `mul`: operands have dtypes f32 and f64
+              --> «&x * &y»
+               = operand 0: f32[], made at «Array::from(1.0f32»
+               = operand 1: f64[], made at «Array::from(1.0»
+               = help: convert one with `.cast(DType::F32)`"#]],
     );
 }
 
@@ -43,9 +43,9 @@ fn a_poison_keeps_the_first_error() {
         second.sum().item::<f64>(),
         expect![[r#"
             error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
-              --> «three() + Array::from(vec![1.0, 2.0]);»
-               = operand 0: f64[3], made at «three() + Array::from(vec![1.0, 2.0]);»
-               = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]);»"#]],
+              --> «three() + Array::from(vec![1.0, 2.0]»
+               = operand 0: f64[3], made at «three() + Array::from(vec![1.0, 2.0]»
+               = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»"#]],
     );
 }
 
@@ -67,18 +67,18 @@ fn shape_of_a_poison_panics_with_the_diagnostic() {
     check(
         poison.try_shape(),
         expect![[r#"
-        error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
-          --> «three() + Array::from(vec![1.0, 2.0]);»
-           = operand 0: f64[3], made at «three() + Array::from(vec![1.0, 2.0]);»
-           = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]);»"#]],
+            error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+              --> «three() + Array::from(vec![1.0, 2.0]»
+               = operand 0: f64[3], made at «three() + Array::from(vec![1.0, 2.0]»
+               = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»"#]],
     );
     check(
         poison.check(),
         expect![[r#"
-        error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
-          --> «three() + Array::from(vec![1.0, 2.0]);»
-           = operand 0: f64[3], made at «three() + Array::from(vec![1.0, 2.0]);»
-           = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]);»"#]],
+            error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+              --> «three() + Array::from(vec![1.0, 2.0]»
+               = operand 0: f64[3], made at «three() + Array::from(vec![1.0, 2.0]»
+               = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»"#]],
     );
 }
 
@@ -92,21 +92,21 @@ fn shape_of_a_poison_inside_a_transformation_is_its_error() {
     check(
         grad(f)(three()),
         expect![[r#"
-        error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
-          --> «x + Array::from(vec![1.0, 2.0]);»
-           = operand 0: f64[3], an argument of `grad` at «grad(f)(three())»
-           = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]);»
-           = note: inside `grad` at «grad(f)(three())»"#]],
+            error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+              --> «x + Array::from(vec![1.0, 2.0]»
+               = operand 0: f64[3], an argument of `grad` at «grad(f)(three(»
+               = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»
+               = note: inside `grad` at «grad(f)(three(»"#]],
     );
     check(
         jit(vmap(f))(Array::from([[1.0, 2.0, 3.0]])),
         expect![[r#"
-        error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
-          --> «x + Array::from(vec![1.0, 2.0]);»
-           = operand 0: f64[3], an argument of `vmap` at «vmap(f))(Array::from([[1.0, 2.0, 3.0]]))»
-           = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]);»
-           = note: inside `vmap` at «vmap(f))(Array::from([[1.0, 2.0, 3.0]]))»
-           = note: inside `jit` at «jit(vmap(f))(Array::from([[1.0, 2.0, 3.0]]))»"#]],
+            error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+              --> «x + Array::from(vec![1.0, 2.0]»
+               = operand 0: f64[3], an argument of `vmap` at «vmap(f))(Array::from([[1.0, 2.0, 3.0]]»
+               = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»
+               = note: inside `vmap` at «vmap(f))(Array::from([[1.0, 2.0, 3.0]]»
+               = note: inside `jit` at «jit(vmap(f))(Array::from([[1.0, 2.0, 3.0]]»"#]],
     );
 }
 
@@ -117,31 +117,31 @@ fn a_scalar_that_an_integer_cannot_hold() {
         (&n * 2.5).to_vec::<i32>(),
         expect![[r#"
             error[dtype]: `mul`: the scalar 2.5 is not representable in i32
-              --> «(&n * 2.5).to_vec::<i32>(),»
-               = the array: i32[2], made at «Array::from(vec![1i32, 2]);»
+              --> «(&n * 2.5).to_vec::<i32>(»
+               = the array: i32[2], made at «Array::from(vec![1i32, 2]»
                = help: convert the array first, e.g. `.cast(DType::F64)`"#]],
     );
     check(
         (Array::from(1u8) + 300i64).item::<u8>(),
         expect![[r#"
             error[dtype]: `add`: the scalar 300 is not representable in u8
-              --> «(Array::from(1u8) + 300i64).item::<u8>(),»
-               = the array: u8[], made at «Array::from(1u8) + 300i64).item::<u8>(),»
+              --> «(Array::from(1u8) + 300i64).item::<u8>(»
+               = the array: u8[], made at «Array::from(1u8) + 300i64).item::<u8>(»
                = help: convert the array first, e.g. `.cast(DType::F64)`"#]],
     );
     check(
         (Array::from(1u32) - -1i64).item::<u32>(),
         expect![[r#"
             error[dtype]: `sub`: the scalar -1 is not representable in u32
-              --> «(Array::from(1u32) - -1i64).item::<u32>(),»
-               = the array: u32[], made at «Array::from(1u32) - -1i64).item::<u32>(),»
+              --> «(Array::from(1u32) - -1i64).item::<u32>(»
+               = the array: u32[], made at «Array::from(1u32) - -1i64).item::<u32>(»
                = help: convert the array first, e.g. `.cast(DType::F64)`"#]],
     );
     check(
         Array::full(&[2], 0.5, DType::I64).to_vec::<i64>(),
         expect![[r#"
             error[dtype]: `full`: the scalar 0.5 is not representable in i64
-              --> «Array::full(&[2], 0.5, DType::I64).to_vec::<i64>(),»
+              --> «Array::full(&[2], 0.5, DType::I64).to_vec::<i64>(»
                = help: convert the array first, e.g. `.cast(DType::F64)`"#]],
     );
 }
@@ -153,38 +153,38 @@ fn axes_out_of_range() {
         x.sum_axis(2).check(),
         expect![[r#"
             error[index]: `sum_axis`: axis 2 is out of range for 2 axes
-              --> «sum_axis(2).check(),»"#]],
+              --> «sum_axis(2).check(»"#]],
     );
     check(
         x.flip(-3).check(),
         expect![[r#"
             error[index]: `flip`: axis -3 is out of range for 2 axes
-              --> «flip(-3).check(),»"#]],
+              --> «flip(-3).check(»"#]],
     );
     check(
         x.permute(&[0, 0]).check(),
         expect![[r#"
             error[index]: `transpose`: [0, 0] is not a permutation of the axes of f64[2,2]
-              --> «permute(&[0, 0]).check(),»
-               = operand 0: f64[2,2], made at «Array::from([[1.0, 2.0], [3.0, 4.0]]);»"#]],
+              --> «permute(&[0, 0]).check(»
+               = operand 0: f64[2,2], made at «Array::from([[1.0, 2.0], [3.0, 4.0]]»"#]],
     );
     check(
         x.cumsum(5).check(),
         expect![[r#"
             error[index]: `cumsum`: axis 5 is out of range for 2 axes
-              --> «cumsum(5).check(),»"#]],
+              --> «cumsum(5).check(»"#]],
     );
     check(
         x.argmax_axis(2).check(),
         expect![[r#"
             error[index]: `argmax_axis`: axis 2 is out of range for 2 axes
-              --> «argmax_axis(2).check(),»"#]],
+              --> «argmax_axis(2).check(»"#]],
     );
     check(
         x.squeeze(0).check(),
         expect![[r#"
             error[shape]: `squeeze`: axis 0 of f64[2,2] has extent 2, expected 1
-              --> «squeeze(0).check(),»"#]],
+              --> «squeeze(0).check(»"#]],
     );
 }
 
@@ -194,23 +194,23 @@ fn static_indices_out_of_range() {
     check(
         x.index(5).check(),
         expect![[r#"
-        error[index]: `index`: index 5 is out of range for axis 0 of extent 3
-          --> «index(5).check()»
-           = operand 0: f64[3], made at «three();»"#]],
+            error[index]: `index`: index 5 is out of range for axis 0 of extent 3
+              --> «index(5).check(»
+               = operand 0: f64[3], made at «three(»"#]],
     );
     check(
         x.slice(&[1..7]).check(),
         expect![[r#"
-        error[index]: `slice`: the range 1..7 of axis 0 leaves its extent 3
-          --> «slice(&[1..7]).check()»
-           = operand 0: f64[3], made at «three();»"#]],
+            error[index]: `slice`: the range 1..7 of axis 0 leaves its extent 3
+              --> «slice(&[1..7]).check(»
+               = operand 0: f64[3], made at «three(»"#]],
     );
     check(
         x.index((0, 0)).check(),
         expect![[r#"
-        error[index]: `index`: 2 indices for f64[3], expected 1 at most
-          --> «index((0, 0)).check()»
-           = operand 0: f64[3], made at «three();»"#]],
+            error[index]: `index`: 2 indices for f64[3], expected 1 at most
+              --> «index((0, 0)).check(»
+               = operand 0: f64[3], made at «three(»"#]],
     );
 }
 
@@ -220,51 +220,51 @@ fn shapes_of_array_operations() {
     check(
         x.reshape(&[2, 2]).check(),
         expect![[r#"
-        error[shape]: `reshape`: f64[3] has 3 elements, shape [2, 2] has 4
-          --> «reshape(&[2, 2]).check()»
-           = operand 0: f64[3], made at «three();»"#]],
+            error[shape]: `reshape`: f64[3] has 3 elements, shape [2, 2] has 4
+              --> «reshape(&[2, 2]).check(»
+               = operand 0: f64[3], made at «three(»"#]],
     );
     check(
         x.broadcast_to(&[2]).check(),
         expect![[r#"
-        error[shape]: `broadcast_to`: shape [3] does not broadcast to [2]
-          --> «broadcast_to(&[2]).check()»
-           = operand 0: f64[3], made at «three();»"#]],
+            error[shape]: `broadcast_to`: shape [3] does not broadcast to [2]
+              --> «broadcast_to(&[2]).check(»
+               = operand 0: f64[3], made at «three(»"#]],
     );
     check(
         concatenate(&[x.clone(), Array::from([[1.0]])], 0).check(),
         expect![[r#"
-        error[shape]: `concatenate`: shapes [3] and [1, 1] (operand 1) differ apart from axis 0
-          --> «concatenate(&[x.clone(), Array::from([[1.0]])], 0).check()»
-           = operand 0: f64[3], made at «three();»
-           = operand 1: f64[1,1], made at «Array::from([[1.0]])], 0).check()»"#]],
+            error[shape]: `concatenate`: shapes [3] and [1, 1] (operand 1) differ apart from axis 0
+              --> «concatenate(&[x.clone(), Array::from([[1.0]])], 0).check(»
+               = operand 0: f64[3], made at «three(»
+               = operand 1: f64[1,1], made at «Array::from([[1.0]])], 0).check(»"#]],
     );
     check(
         x.dot(&Array::from(vec![1.0, 2.0])).check(),
         expect![[r#"
-        error[shape]: `dot`: the last axis of f64[3] and axis 0 of f64[2] have extents 3 and 2
-          --> «dot(&Array::from(vec![1.0, 2.0])).check()»"#]],
+            error[shape]: `dot`: the last axis of f64[3] and axis 0 of f64[2] have extents 3 and 2
+              --> «dot(&Array::from(vec![1.0, 2.0])).check(»"#]],
     );
     check(
         cholesky(&x).check(),
         expect![[r#"
-        error[shape]: `cholesky`: got f64[3], expected a matrix or a batch of them
-          --> «cholesky(&x).check()»"#]],
+            error[shape]: `cholesky`: got f64[3], expected a matrix or a batch of them
+              --> «cholesky(&x).check(»"#]],
     );
     check(
         select(&x, &x, &x).check(),
         expect![[r#"
-        error[dtype]: `select`: got a mask of f64, expected bool
-          --> «select(&x, &x, &x).check()»
-           = operand 0: f64[3], made at «three();»
-           = operand 1: f64[3], made at «three();»
-           = operand 2: f64[3], made at «three();»"#]],
+            error[dtype]: `select`: got a mask of f64, expected bool
+              --> «select(&x, &x, &x).check(»
+               = operand 0: f64[3], made at «three(»
+               = operand 1: f64[3], made at «three(»
+               = operand 2: f64[3], made at «three(»"#]],
     );
     check(
         Array::new(vec![1.0, 2.0], &[3]).check(),
         expect![[r#"
-        error[shape]: `array`: 2 elements do not fill shape [3]
-          --> «Array::new(vec![1.0, 2.0], &[3]).check()»"#]],
+            error[shape]: `array`: 2 elements do not fill shape [3]
+              --> «Array::new(vec![1.0, 2.0], &[3]).check(»"#]],
     );
 }
 
@@ -273,24 +273,24 @@ fn dtypes_that_an_operation_does_not_take() {
     check(
         Array::from(1i32).sin().check(),
         expect![[r#"
-        error[dtype]: `sin`: got i32, expected a floating-point type
-          --> «sin().check()»
-           = operand 0: i32[], made at «Array::from(1i32).sin().check()»"#]],
+            error[dtype]: `sin`: got i32, expected a floating-point type
+              --> «sin().check(»
+               = operand 0: i32[], made at «Array::from(1i32).sin().check(»"#]],
     );
     check(
         (!Array::from(1.0)).check(),
         expect![[r#"
-        error[dtype]: `not`: got f64, expected an integer or bool
-          --> «(!Array::from(1.0)).check()»
-           = operand 0: f64[], made at «Array::from(1.0)).check()»"#]],
+            error[dtype]: `not`: got f64, expected an integer or bool
+              --> «(!Array::from(1.0)).check(»
+               = operand 0: f64[], made at «Array::from(1.0)).check(»"#]],
     );
     check(
         (Array::from(true) + Array::from(true)).check(),
         expect![[r#"
-        error[dtype]: `add`: got bool, expected a number
-          --> «(Array::from(true) + Array::from(true)).check()»
-           = operand 0: bool[], made at «Array::from(true) + Array::from(true)).check()»
-           = operand 1: bool[], made at «Array::from(true)).check()»"#]],
+            error[dtype]: `add`: got bool, expected a number
+              --> «(Array::from(true) + Array::from(true)).check(»
+               = operand 0: bool[], made at «Array::from(true) + Array::from(true)).check(»
+               = operand 1: bool[], made at «Array::from(true)).check(»"#]],
     );
 }
 
@@ -300,7 +300,7 @@ fn ragged_vectors() {
         Array::from(vec![vec![1.0, 2.0], vec![3.0]]).check(),
         expect![[r#"
             error[shape]: `array`: nested vectors of unequal lengths (the first ones make [2, 2])
-              --> «Array::from(vec![vec![1.0, 2.0], vec![3.0]]).check(),»"#]],
+              --> «Array::from(vec![vec![1.0, 2.0], vec![3.0]]).check(»"#]],
     );
 }
 
@@ -310,22 +310,22 @@ fn what_leaves_must_be_asked_for_as_it_is() {
     check(
         x.item::<f64>(),
         expect![[r#"
-        error[shape]: `item`: needs exactly one element, got f64[3]
-          --> «item::<f64>()»"#]],
+            error[shape]: `item`: needs exactly one element, got f64[3]
+              --> «item::<f64>(»"#]],
     );
     check(
         x.to_vec::<f32>(),
         expect![[r#"
-        error[dtype]: `to_vec`: got f64[3], expected elements of f32
-          --> «to_vec::<f32>()»
-           = help: convert with `.cast(DType::F32)` or ask for f64"#]],
+            error[dtype]: `to_vec`: got f64[3], expected elements of f32
+              --> «to_vec::<f32>(»
+               = help: convert with `.cast(DType::F32)` or ask for f64"#]],
     );
     check(
         x.sum().item::<i64>(),
         expect![[r#"
-        error[dtype]: `item`: got f64[], expected elements of i64
-          --> «item::<i64>()»
-           = help: convert with `.cast(DType::I64)` or ask for f64"#]],
+            error[dtype]: `item`: got f64[], expected elements of i64
+              --> «item::<i64>(»
+               = help: convert with `.cast(DType::I64)` or ask for f64"#]],
     );
 }
 
@@ -355,8 +355,8 @@ fn arrays_without_elements() {
     check(
         none.argmax().check(),
         expect![[r#"
-        error[shape]: `argmax`: axis 0 of f64[0] is empty and has no extreme
-          --> «argmax().check()»
-           = operand 0: f64[0], from `reshape` at «argmax().check()»"#]],
+            error[shape]: `argmax`: axis 0 of f64[0] is empty and has no extreme
+              --> «argmax().check(»
+               = operand 0: f64[0], from `reshape` at «argmax().check(»"#]],
     );
 }

@@ -9,7 +9,7 @@ use crate::{
     scalar::ScalarOp,
     schedule::{KernelStep, Slot, SlotId, Step},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Whether a step computes single elements only.
 pub(in crate::interp) fn is_scalar(step: &Step<KernelStep>, slots: &[Slot]) -> bool {
@@ -45,6 +45,8 @@ impl ScalarProgram {
             slots,
             program: ScalarProgram::default(),
             homes: HashMap::new(),
+            in_parts: HashSet::new(),
+            written: HashSet::new(),
             free: vec![],
             n_cells: 0,
             depth: 0,
@@ -66,6 +68,8 @@ impl ScalarProgram {
                 program.stores.push(transfer);
             }
         }
+        let is_valid = |cell: CellId| (cell as usize) < program.n_cells;
+        debug_assert!(program.code.iter().all(|i| [i.a, i.b, i.c, i.to].into_iter().all(is_valid)));
         Some(program)
     }
 }
@@ -87,6 +91,9 @@ struct Compiler<'a> {
     slots: &'a [Slot],
     program: ScalarProgram,
     homes: HashMap<Key, Home>,
+    /// Slots that are read elsewhere than at their start.
+    in_parts: HashSet<SlotId>,
+    written: HashSet<SlotId>,
     /// Registers that are neither homes nor constants and hold nothing now.
     free: Vec<CellId>,
     n_cells: usize,
@@ -108,14 +115,16 @@ impl Compiler<'_> {
         self.free.pop().or_else(|| self.lasting_cell())
     }
 
+    /// The register of a slot's place. A slot that is written and also read in parts would have several that overlap:
+    /// not handled here.
     fn home(&mut self, key: Key, size: usize) -> Option<&mut Home> {
+        if key.1 != 0 {
+            self.in_parts.insert(key.0);
+        }
+        if self.in_parts.contains(&key.0) && self.written.contains(&key.0) {
+            return None;
+        }
         if !self.homes.contains_key(&key) {
-            // A slot that is written and also read in parts has more than one register: not handled here.
-            let is_shared =
-                self.homes.iter().any(|((slot, offset), home)| *slot == key.0 && (*offset != key.1) && home.is_written);
-            if is_shared {
-                return None;
-            }
             let cell = self.lasting_cell()?;
             self.homes.insert(key, Home { cell, size, is_read: false, is_written: false });
         }
@@ -131,10 +140,8 @@ impl Compiler<'_> {
     }
 
     fn write(&mut self, slot: SlotId, size: usize) -> Option<CellId> {
-        if self.homes.keys().any(|(other, offset)| *other == slot && *offset != 0) {
-            return None;
-        }
         let is_certain = self.depth == 0;
+        self.written.insert(slot);
         let home = self.home((slot, 0), size)?;
         // What may not be written must be loaded, since it is stored in the end.
         home.is_read |= !is_certain && !home.is_written;

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ir::{
         Atom, Program,
-        dce::{CutEqn, dce, keep},
+        dce::{CutEqn, dce, keep, without_effects},
     },
     lower::erase,
     ops,
@@ -300,9 +300,9 @@ fn divide(p: &Scan, unknown: &[bool]) -> Result<Halves> {
             Residual::Step(count(&stepped) - 1)
         });
     }
-    let hoisted_program = dce(body, &hoisted, true);
+    // What is constant has no effect, so those of the body stay with the steps.
     let only_caps: Vec<bool> = (0..body.inputs.len()).map(|i| i < n_caps).collect();
-    let hoisted = drop_inputs(&hoisted_program.program, &only_caps);
+    let hoisted = drop_inputs(&without_effects(body, &hoisted), &only_caps);
     let known = p.with(dce(body, &stepped, true).program.clone(), n_caps, n_carry);
 
     // Unknown body: (hoisted residuals, unknown captures | unknown carry | other residuals, unknown stacked).

@@ -19,7 +19,7 @@ use crate::{
         instantiate,
         late_error::{cotangents_and_values, late_error},
     },
-    prim::{effects::masked_lanes, to_front},
+    prim::{effects::{masked_lanes, nested::silent}, to_front},
     shape::Aval,
     trace::{PartialEval, bind, here, recorder::eval_program, stage_program},
     transform::derived::{batch_program, jvp_program, split_program},
@@ -223,7 +223,9 @@ fn while_split(p: &While, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option<V
     let (cond_caps, body_caps, init) = (pick(0..p.n_cond), pick(p.n_cond..n), pick(n..xs.len()));
     let new = While { cond: known_cond, body: body.program.clone(), n_cond: cond_caps.len(), n_body: body_caps.len() };
     let known_outs = bind(new, &[cond_caps, body_caps, init].concat())?;
-    let recorded = cx.record(p.clone(), xs)?;
+    // The known loop has shown its values already.
+    let again = While { cond: silent(&p.cond), body: silent(&p.body), ..p.clone() };
+    let recorded = cx.record(again, xs)?;
     Ok(Some(merge(&carry, known_outs, keep(&recorded, &carry))))
 }
 

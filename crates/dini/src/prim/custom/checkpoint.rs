@@ -116,7 +116,7 @@ fn split(p: &Checkpoint, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option<Ve
         let (knowns, values) = saved.split_at(known_operands.len());
         let given: HashMap<Var, Array> = kept.iter().copied().zip(values.iter().cloned()).collect();
         let inputs = merge(&unknown, knowns.to_vec(), args[n_saved..].to_vec());
-        let outs = eval_given(program, &inputs, &given)?;
+        let outs = eval_given(&silent, &inputs, &given)?;
         Ok(keep(&outs, unknown_out))
     })?;
     let n = again.program.outputs.len();

@@ -14,7 +14,7 @@ elementwise! {
     /// cosh x
     Cosh "cosh" = ScalarOp::Cosh, infer: infer_float, jvp: Jvp::Elementwise(&[Some(|_, x, _| x[0].sinh())]),
         transpose: Transpose::NotLinear, samples: ["f64[3]"];
-    /// tanh x; the derivative (1 + y)(1 − y) keeps its accuracy in the tails
+    /// tanh x; derivative (1 + y)(1 − y)
     Tanh "tanh" = ScalarOp::Tanh, infer: infer_float,
         jvp: Jvp::Elementwise(&[Some(|_, _, y| (y + 1.0) * (ops::scalar_like(1.0, y) - y))]),
         transpose: Transpose::NotLinear, samples: ["f64[3]", "f32[2,3]"];
