@@ -9,6 +9,7 @@
 //! later.
 
 mod blocks;
+mod check;
 mod lower;
 mod print;
 mod slots;
@@ -215,7 +216,9 @@ pub(crate) enum Step<K> {
 
 /// Fuses a graph and plans its memory.
 pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
-    lower::lower(graph)
+    let schedule = lower::lower(graph);
+    debug_assert_eq!(schedule.check(), Ok(()), "\n{graph}\n{schedule}");
+    schedule
 }
 
 impl<K> Step<K> {

@@ -167,7 +167,7 @@ fn in_programs() -> Result<()> {
     check_grads(summed, matrix(), 2, Modes::Both)?;
     let solved = |a: Array| {
         custom_root(
-            |y: Array| &y + harmonic(1)(y) * 0.5 - &a,
+            |y: Array| harmonic(1)(y.clone()) * 0.5 + y - &a,
             Array::from(0.0),
             |f, y| (0..200).try_fold(y, |y, _| Ok::<_, Error>(&y - f(y.clone())? * 0.6)),
             |g, b| Ok(b / g(Array::from(1.0))?),

@@ -119,50 +119,45 @@ impl Cell for bool {
     }
 }
 
+/// What an instruction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Code {
+    Arithmetic(Arithmetic),
+    /// `to` = `a` or `b`, as the `bool` in `c` says.
+    Select,
+    Move,
+    Swap,
+    Jump,
+    /// Jumps unless the `bool` in `a` holds.
+    JumpUnless,
+    /// Jumps to one of the `index & 0xffff` targets from position `index >> 16` on, as the `i32` in `a` says.
+    Switch,
+    /// Calls a precompiled loop.
+    Call,
+    Stop,
+}
+
 /// The operations that are done in place, by name, scalar operation and operand type.
 macro_rules! operations {
     ($($name:ident: $op:ident($t:ty) $args:tt $e:expr;)*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        enum Code {
-            $($name,)*
-            /// `to` = `a` or `b`, as the `bool` in `c` says.
-            Select,
-            Move,
-            Swap,
-            Jump,
-            /// Jumps unless the `bool` in `a` holds.
-            JumpUnless,
-            /// Jumps to one of the `index & 0xffff` targets from position `index >> 16` on, as the `i32` in `a` says.
-            Switch,
-            /// Calls a precompiled loop.
-            Call,
-            Stop,
-        }
+        enum Arithmetic { $($name,)* }
 
-        impl Code {
+        impl Arithmetic {
             /// The operation on operands of one type, if it is done in place.
-            fn of(op: ScalarOp, dtype: DType) -> Option<Code> {
+            fn of(op: ScalarOp, dtype: DType) -> Option<Arithmetic> {
                 $(if op == ScalarOp::$op && dtype == <$t as Element>::DTYPE {
-                    return Some(Code::$name);
+                    return Some(Arithmetic::$name);
                 })*
                 None
             }
-        }
 
-        /// Runs one of the operations above; `None` if it is not one of them.
-        #[inline(always)]
-        fn arithmetic(i: &Instruction, cells: &Cells<'_>) -> Option<u64> {
-            Some(match i.code {
-                $(Code::$name => operations!(@run $t, $args, $e, i, cells),)*
-                Code::Select
-                | Code::Move
-                | Code::Swap
-                | Code::Jump
-                | Code::JumpUnless
-                | Code::Switch
-                | Code::Call
-                | Code::Stop => return None,
-            })
+            #[inline(always)]
+            fn run(self, i: &Instruction, cells: &Cells<'_>) -> u64 {
+                match self {
+                    $(Arithmetic::$name => operations!(@run $t, $args, $e, i, cells),)*
+                }
+            }
         }
     };
     (@run $t:ty, ($x:ident), $e:expr, $i:ident, $cells:ident) => {{
@@ -263,11 +258,8 @@ impl ScalarProgram {
         loop {
             let i = &code[at];
             at += 1;
-            if let Some(result) = arithmetic(i, cells) {
-                cells.set(i.to, result);
-                continue;
-            }
             match i.code {
+                Code::Arithmetic(op) => cells.set(i.to, op.run(i, cells)),
                 Code::Select => {
                     let (x, y) = (cells.get(i.a), cells.get(i.b));
                     cells.set(i.to, if bool::get(cells.get(i.c)) { x } else { y });
@@ -291,7 +283,6 @@ impl ScalarProgram {
                 }
                 Code::Call => self.kernels[i.index as usize].run(i, cells),
                 Code::Stop => return,
-                _ => unreachable!("arithmetic is done above"),
             }
         }
     }

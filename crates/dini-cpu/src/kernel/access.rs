@@ -106,7 +106,9 @@ fn compose_strided(inner: &Strided, outer: &Strided) -> Option<Strided> {
             let moves = coordinates(size);
             // The number of steps until the coordinate wraps, if it wraps exactly.
             let wrap = match moves.iter().position(|&m| m > 0) {
-                Some(j) if size == moves[j] * steps[j] && inner.shape[j].is_multiple_of(moves[j]) => inner.shape[j] / moves[j],
+                Some(j) if size == moves[j] * steps[j] && inner.shape[j].is_multiple_of(moves[j]) => {
+                    inner.shape[j] / moves[j]
+                }
                 _ => left,
             };
             let n_part = if wrap < left && left % wrap == 0 { wrap } else { left };

@@ -46,7 +46,7 @@ impl Spec {
         let n = self.aval.size();
         let mut parts: Vec<usize> = (0..n).collect();
         for i in (1..n).rev() {
-            parts.swap(i, random.below(i + 1));
+            parts.swap(i, (random.unit() * (i + 1) as f64) as usize);
         }
         let mut place = |part: usize| match n {
             1 => random.unit(),

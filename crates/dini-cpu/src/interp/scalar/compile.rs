@@ -1,6 +1,6 @@
 //! From steps to scalar programs.
 
-use super::{CalledKernel, CellId, Code, Instruction, ScalarProgram, Transfer};
+use super::{Arithmetic, CalledKernel, CellId, Code, Instruction, ScalarProgram, Transfer};
 use crate::{
     dtype::DType,
     element,
@@ -294,8 +294,8 @@ impl Compiler<'_> {
             self.emit(Code::Select, [b, c, a], to, 0);
             return Some(());
         }
-        if let Some(code) = Code::of(op, dtypes[0]) {
-            self.emit(code, [a, b, c], to, 0);
+        if let Some(op) = Arithmetic::of(op, dtypes[0]) {
+            self.emit(Code::Arithmetic(op), [a, b, c], to, 0);
             return Some(());
         }
         let kernel = math::kernel(op, dtypes).expect("the checker admitted the operation");

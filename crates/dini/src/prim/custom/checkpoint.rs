@@ -9,6 +9,7 @@ use crate::{
     },
     lower::eval_erased,
     prim::{
+        effects::nested::silent_subs,
         Batch, Form, Higher, Jvp, Lower, Operands, Prim, Primitive, Rules, Transpose,
         call::{batch_call, dce_call, infer_program, jvp_call, merge, split_call, transpose_call},
     },
@@ -116,7 +117,7 @@ fn split(p: &Checkpoint, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option<Ve
         let (knowns, values) = saved.split_at(known_operands.len());
         let given: HashMap<Var, Array> = kept.iter().copied().zip(values.iter().cloned()).collect();
         let inputs = merge(&unknown, knowns.to_vec(), args[n_saved..].to_vec());
-        let outs = eval_given(&silent, &inputs, &given)?;
+        let outs = eval_given(program, &inputs, &given)?;
         Ok(keep(&outs, unknown_out))
     })?;
     let n = again.program.outputs.len();
@@ -146,7 +147,7 @@ fn kept_values(p: &Checkpoint, unknown: &[bool]) -> Vec<Var> {
     kept
 }
 
-/// Runs a program of which some values are given.
+/// Runs a program again, of which some values are given, without its effects: they happened the first time.
 fn eval_given(program: &Program, args: &[Array], given: &HashMap<Var, Array>) -> Result<Vec<Array>> {
     let mut env: Vec<Option<Array>> = vec![None; program.avals.len()];
     for (v, x) in program.inputs.iter().zip(args) {
@@ -158,7 +159,11 @@ fn eval_given(program: &Program, args: &[Array], given: &HashMap<Var, Array>) ->
             Some(outs) if !outs.is_empty() => outs,
             Some(_) | None => {
                 let inputs: Vec<Array> = eqn.inputs.iter().map(|&a| read(&env, a, eqn.at)).collect();
-                with_location(eqn.at, || bind_at(&eqn.prim, &inputs, eqn.at))?
+                match &eqn.prim {
+                    Prim::Ensure(_) => Vec::new(),
+                    Prim::Inspect(_) => inputs,
+                    prim => with_location(eqn.at, || bind_at(&silent_subs(prim), &inputs, eqn.at))?,
+                }
             }
         };
         for (v, x) in eqn.outputs.iter().zip(outs) {

@@ -98,7 +98,8 @@ pub(crate) fn silent(program: &Arc<Program>) -> Arc<Program> {
     Arc::new(renumber(&program.avals, program.inputs.clone(), eqns, outputs, program.label))
 }
 
-fn silent_subs(prim: &Prim) -> Prim {
+/// The same operation without effects in its sub-programs.
+pub(crate) fn silent_subs(prim: &Prim) -> Prim {
     match prim {
         Prim::Scan(p) => Scan { body: silent(&p.body), ..p.clone() }.into(),
         Prim::While(p) => While { cond: silent(&p.cond), body: silent(&p.body), ..p.clone() }.into(),
