@@ -96,7 +96,9 @@ mod sealed {
 }
 
 /// A Rust type that a buffer can hold.
-pub trait Element: sealed::Sealed + Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + 'static {
+pub trait Element:
+    sealed::Sealed + Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + 'static
+{
     /// The matching run-time type.
     const DTYPE: DType;
 }

@@ -95,6 +95,24 @@ fn reduce() {
     check(op(Combine::Add, &[1]), &[input(&[2, 3, 4], &cube)], &[2, 4], &[12i64, 15, 18, 21, 48, 51, 54, 57]);
 }
 
+/// Sums of a million tenths stay within a few units in the last place, along either axis.
+#[test]
+fn long_sums_are_accurate() {
+    const N: usize = 1_000_000;
+    for (shape, axis) in [([1, N], 1), ([N, 1], 0), ([N / 2, 2], 0)] {
+        let mut graph = Graph::new();
+        let x = graph.input(TensorType::new(DType::F64, &shape));
+        let out = graph.type_of(x).without_axes(&[axis]);
+        graph.outputs = vec![graph.push(Op::Reduce { combine: Combine::Add, axes: vec![axis] }, &[x], vec![out], 0)];
+        let data = Arc::new(Buffer::from_vec(vec![0.1; N]));
+        let got = Executable::compile(&graph).run(&[data]).expect("nothing fails");
+        let expected = 0.1 * shape[axis] as f64;
+        for sum in got[0].as_slice::<f64>() {
+            assert!((sum - expected).abs() <= 8.0 * f64::EPSILON * expected, "{sum} for {expected}");
+        }
+    }
+}
+
 #[test]
 fn arg_reduce() {
     let op = |largest, axis| Op::ArgReduce { largest, axis };

@@ -34,13 +34,10 @@ pub fn inferred(
         }
     }
     let is_known = |ty: &Path| {
-        ty.get_ident()
-            .is_some_and(|name| name == ident || generics.type_params().any(|param| param.ident == *name))
+        ty.get_ident().is_some_and(|name| name == ident || generics.type_params().any(|param| param.ident == *name))
     };
     let mut named = Vec::new();
-    fields()
-        .filter(|field| !field.is_static)
-        .for_each(|field| named_types(&field.ty, false, &mut named));
+    fields().filter(|field| !field.is_static).for_each(|field| named_types(&field.ty, false, &mut named));
     named.retain(|ty| !is_known(ty));
     bounds.extend(named.into_iter().map(|ty| -> WherePredicate {
         // The error for a bound covers all of its tokens, so each must stand where the type stands.
@@ -104,10 +101,7 @@ fn respanned(tokens: &TokenStream, span: Span) -> TokenStream {
 
 fn is_phantom(ty: &Type) -> bool {
     let Type::Path(path) = ty else { return false };
-    path.path
-        .segments
-        .last()
-        .is_some_and(|segment| segment.ident == "PhantomData")
+    path.path.segments.last().is_some_and(|segment| segment.ident == "PhantomData")
 }
 
 fn mentions(tokens: TokenStream, ident: &Ident) -> bool {

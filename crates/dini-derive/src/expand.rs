@@ -18,13 +18,7 @@ use syn::{GenericParam, Generics, Member, Type, ext::IdentExt, parse_quote, pars
 
 /// Everything that the derive adds next to the type.
 pub fn expand(input: &Input) -> TokenStream {
-    let Input {
-        ident,
-        map_ident,
-        krate,
-        generics,
-        ..
-    } = input;
+    let Input { ident, map_ident, krate, generics, .. } = input;
     let own_types = |field: &TreeField| field.ty.clone();
     if !input.has_tree_fields() {
         return implementation(input, ident, generics, &quote!(Self), own_types);
@@ -56,27 +50,13 @@ fn implementation(
     let krate = &input.krate;
     let derive = quote!(#krate::tree::derive);
     let (impl_generics, args, clauses) = generics.split_for_impl();
-    let layouts = input
-        .variants
-        .iter()
-        .enumerate()
-        .map(|(idx, variant)| layout(input, idx, variant));
-    let flatten_arms = input
-        .variants
-        .iter()
-        .enumerate()
-        .map(|(idx, variant)| flatten_arm(krate, idx, variant, &field_type));
-    let unflatten_steps = input
-        .variants
-        .iter()
-        .enumerate()
-        .map(|(idx, variant)| unflatten_step(krate, idx, variant, &field_type));
+    let layouts = input.variants.iter().enumerate().map(|(idx, variant)| layout(input, idx, variant));
+    let flatten_arms =
+        input.variants.iter().enumerate().map(|(idx, variant)| flatten_arm(krate, idx, variant, &field_type));
+    let unflatten_steps =
+        input.variants.iter().enumerate().map(|(idx, variant)| unflatten_step(krate, idx, variant, &field_type));
     // An enum without variants: a reference to it always counts as inhabited, the place behind it does not.
-    let scrutinee = if input.variants.is_empty() {
-        quote!(*self)
-    } else {
-        quote!(self)
-    };
+    let scrutinee = if input.variants.is_empty() { quote!(*self) } else { quote!(self) };
     let type_name = type_name(input);
     quote! {
         const _: () = {
@@ -148,10 +128,7 @@ fn layout(input: &Input, idx: usize, variant: &Variant) -> TokenStream {
 
 /// `Self`, or `Self::Variant`.
 fn constructor(variant: &Variant) -> TokenStream {
-    variant
-        .ident
-        .as_ref()
-        .map_or_else(|| quote!(Self), |ident| quote!(Self::#ident))
+    variant.ident.as_ref().map_or_else(|| quote!(Self), |ident| quote!(Self::#ident))
 }
 
 fn flatten_arm(
@@ -163,9 +140,7 @@ fn flatten_arm(
     let derive = quote!(#krate::tree::derive);
     let layout = layout_ident(idx);
     let constructor = constructor(variant);
-    let bindings: Vec<Ident> = (0..variant.fields.len())
-        .map(|idx| format_ident!("__field_{idx}"))
-        .collect();
+    let bindings: Vec<Ident> = (0..variant.fields.len()).map(|idx| format_ident!("__field_{idx}")).collect();
     let members = variant.fields.iter().map(|field| &field.member);
     let bound = || variant.fields.iter().zip(&bindings);
     let statics = bound().filter(|(field, _)| field.is_static).map(|(field, binding)| {
@@ -230,9 +205,7 @@ fn companion_field_type(field: &TreeField, krate: &TokenStream) -> Type {
 fn companion_generics(generics: &Generics, krate: &TokenStream) -> Generics {
     let mut companion = generics.clone();
     let n_lifetimes = companion.lifetimes().count();
-    companion
-        .params
-        .insert(n_lifetimes, parse_quote!(__L: #krate::tree::Tree));
+    companion.params.insert(n_lifetimes, parse_quote!(__L: #krate::tree::Tree));
     companion
 }
 
@@ -248,13 +221,7 @@ fn companion_args(generics: &Generics, leaf: &TokenStream) -> TokenStream {
 }
 
 fn declaration(input: &Input, generics: &Generics) -> TokenStream {
-    let Input {
-        vis,
-        ident,
-        map_ident,
-        krate,
-        ..
-    } = input;
+    let Input { vis, ident, map_ident, krate, .. } = input;
     let (impl_generics, _, clauses) = generics.split_for_impl();
     let bodies: Vec<TokenStream> = input.variants.iter().map(|variant| body(variant, krate)).collect();
     let doc =

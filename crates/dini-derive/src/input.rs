@@ -77,31 +77,17 @@ impl Input {
                 return Err(Error::new(data.union_token.span, message));
             }
         };
-        let krate = options
-            .krate
-            .map_or_else(|| quote!(::dini), ToTokens::into_token_stream);
+        let krate = options.krate.map_or_else(|| quote!(::dini), ToTokens::into_token_stream);
         let mut generics = without_defaults(without_self(&item.generics, &itself)?);
-        let bounds = options
-            .bound
-            .unwrap_or_else(|| bounds::inferred(&item.ident, &generics, &variants, &krate));
+        let bounds = options.bound.unwrap_or_else(|| bounds::inferred(&item.ident, &generics, &variants, &krate));
         generics.make_where_clause().predicates.extend(bounds);
         let map_ident = options.map_ident.unwrap_or_else(|| format_ident!("{}Map", item.ident));
-        Ok(Input {
-            vis: item.vis,
-            ident: item.ident,
-            map_ident,
-            krate,
-            generics,
-            is_enum,
-            variants,
-        })
+        Ok(Input { vis: item.vis, ident: item.ident, map_ident, krate, generics, is_enum, variants })
     }
 
     /// Whether there is anything that a map could replace.
     pub fn has_tree_fields(&self) -> bool {
-        self.variants
-            .iter()
-            .any(|variant| variant.fields.iter().any(|field| !field.is_static))
+        self.variants.iter().any(|variant| variant.fields.iter().any(|field| !field.is_static))
     }
 }
 
@@ -112,16 +98,8 @@ impl Variant {
             Fields::Unnamed(_) => Style::Tuple,
             Fields::Unit => Style::Unit,
         };
-        let fields = fields
-            .members()
-            .zip(fields)
-            .map(|(member, field)| TreeField::new(member, field, itself));
-        Ok(Variant {
-            ident,
-            style,
-            fields: fields.collect::<Result<_>>()?,
-            docs: docs(attrs),
-        })
+        let fields = fields.members().zip(fields).map(|(member, field)| TreeField::new(member, field, itself));
+        Ok(Variant { ident, style, fields: fields.collect::<Result<_>>()?, docs: docs(attrs) })
     }
 }
 
@@ -139,13 +117,7 @@ impl TreeField {
             Ok(())
         })?;
         let ty = parse2(replace_self(field.ty.to_token_stream(), itself))?;
-        Ok(TreeField {
-            vis: field.vis.clone(),
-            member,
-            ty,
-            is_static,
-            docs: docs(&field.attrs),
-        })
+        Ok(TreeField { vis: field.vis.clone(), member, ty, is_static, docs: docs(&field.attrs) })
     }
 
     /// Where errors about the field's type belong.
@@ -169,18 +141,10 @@ impl TypeOptions {
             if option.path.is_ident("map") {
                 set(&mut options.map_ident, option.value()?.parse()?, &option)
             } else if option.path.is_ident("crate") {
-                set(
-                    &mut options.krate,
-                    option.value()?.call(Path::parse_mod_style)?,
-                    &option,
-                )
+                set(&mut options.krate, option.value()?.call(Path::parse_mod_style)?, &option)
             } else if option.path.is_ident("bound") {
                 let text: LitStr = option.value()?.parse()?;
-                set(
-                    &mut options.bound,
-                    text.parse_with(Punctuated::parse_terminated)?,
-                    &option,
-                )
+                set(&mut options.bound, text.parse_with(Punctuated::parse_terminated)?, &option)
             } else if option.path.is_ident("static") {
                 Err(option.error("`static` is an option of a field, not of a type"))
             } else {
@@ -192,11 +156,7 @@ impl TypeOptions {
 }
 
 fn set<T>(slot: &mut Option<T>, value: T, option: &ParseNestedMeta) -> Result<()> {
-    if slot.replace(value).is_some() {
-        Err(option.error("this option is given twice"))
-    } else {
-        Ok(())
-    }
+    if slot.replace(value).is_some() { Err(option.error("this option is given twice")) } else { Ok(()) }
 }
 
 fn for_each_option(attrs: &[Attribute], mut f: impl FnMut(ParseNestedMeta) -> Result<()>) -> Result<()> {
@@ -209,11 +169,7 @@ fn refuse_options(attrs: &[Attribute], what: &str) -> Result<()> {
 }
 
 fn docs(attrs: &[Attribute]) -> Vec<Attribute> {
-    attrs
-        .iter()
-        .filter(|attr| attr.path().is_ident("doc"))
-        .cloned()
-        .collect()
+    attrs.iter().filter(|attr| attr.path().is_ident("doc")).cloned().collect()
 }
 
 /// The type with its parameters, as one token: what `Self` means in a field's type.

@@ -175,7 +175,7 @@ impl Check {
             let derivative = |args: &[Array]| {
                 let mut given = args[n..].iter().cloned();
                 let ts: Vec<Option<Array>> = ts.iter().map(|t| t.as_ref().and_then(|_| given.next())).collect();
-                let (ys, ts) = jvp_flat("check_grads", at, &args[..n], &ts, &f)?;
+                let (ys, ts) = jvp_flat("check_grads", at, &args[..n], &ts, f)?;
                 let ys = sound(ys)?;
                 let tangents = ys.iter().zip(ts).filter(|(y, _)| y.dtype().is_inexact());
                 let tangents: Vec<Array> = tangents.map(|(y, t)| concrete_tangent(t, y.aval())).collect();

@@ -75,7 +75,10 @@ fn integer_carries_and_empty_leaves() {
         };
         let xs = Array::from(vec![1.0, 2.0, 3.0]);
         let ((n, y, empty, flag), (ys, big)) = scan(body, init, xs)?;
-        assert_eq!((n.dtype(), empty.shape(), flag.dtype(), big.dtype()), (DType::I32, &[0][..], DType::Bool, DType::Bool));
+        assert_eq!(
+            (n.dtype(), empty.shape(), flag.dtype(), big.dtype()),
+            (DType::I32, &[0][..], DType::Bool, DType::Bool)
+        );
         Ok(y + ys.sum() + empty.sum() + n.cast(DType::F64))
     };
     // y: x², x² + 2, x³ + 2x + 6; sum of outputs and the last again, and n = 3.
@@ -114,7 +117,8 @@ fn reverse_and_unroll_change_nothing_else() {
         let (last, all) = plain(Array::from(x)).unwrap();
         near(&last, &[c]);
         near(&all, &ys);
-        let total = |f: &dyn Fn(Array) -> Result<(Array, Array)>, x: Array| f(x).map(|(c, ys)| c + (ys * weights()).sum());
+        let total =
+            |f: &dyn Fn(Array) -> Result<(Array, Array)>, x: Array| f(x).map(|(c, ys)| c + (ys * weights()).sum());
         let slope = grad(|x: Array| total(&plain, x))(Array::from(x)).unwrap();
         for unroll in [1, 2, 3, 4, 6, 100] {
             let unrolled = run(options().unroll(unroll));
@@ -146,12 +150,8 @@ fn lanes_of_a_loop_stop_on_their_own() {
     }
     // A stopped lane whose body would divide by zero stays as it is, in values and tangents.
     let g = |x: Array| {
-        while_loop(
-            |(x, _): (Array, Array)| x.gt(0.0),
-            |(x, y): (Array, Array)| (&x - 1.0, y / x),
-            (x.clone(), x),
-        )
-        .map(|(_, y)| y)
+        while_loop(|(x, _): (Array, Array)| x.gt(0.0), |(x, y): (Array, Array)| (&x - 1.0, y / x), (x.clone(), x))
+            .map(|(_, y)| y)
     };
     let xs = || Array::from(vec![2.0, 1.0, 3.0]);
     near(&vmap(g)(xs()).unwrap(), &[1.0, 1.0, 0.5]);
@@ -166,11 +166,7 @@ fn lanes_of_a_loop_stop_on_their_own() {
 #[test]
 fn a_loop_with_a_common_condition() {
     let f = |x: Array| {
-        while_loop(
-            |(k, _): (Array, Array)| k.lt(3),
-            |(k, y): (Array, Array)| (k + 1, y * 2.0),
-            (Array::from(0i32), x),
-        )
+        while_loop(|(k, _): (Array, Array)| k.lt(3), |(k, y): (Array, Array)| (k + 1, y * 2.0), (Array::from(0i32), x))
     };
     let options = VmapOptions::new().out_axes((None, 0));
     let (k, y) = vmap_with(options, f)(Array::from(vec![1.0, 2.0])).unwrap();
@@ -195,9 +191,7 @@ fn forward_mode_of_a_loop() {
 
 #[test]
 fn reverse_mode_of_a_loop_is_an_error_only_if_needed() {
-    let repeat = |x: Array, limit: Array| {
-        while_loop(|x: Array| x.lt(&limit), |x: Array| x * 2.0, x)
-    };
+    let repeat = |x: Array, limit: Array| while_loop(|x: Array| x.lt(&limit), |x: Array| x * 2.0, x);
     let line = line!() - 2;
     let needed = |x: Array| repeat(x, Array::from(10.0));
     let place = format!("control_flow.rs:{line}");
@@ -274,7 +268,15 @@ fn an_untaken_branch_contributes_nothing() {
             x.clone(),
         )
     };
-    let closed = |x: f64| if x > 1.0 { (x - 1.0).sqrt() } else if x > 0.0 { x.ln() } else { (-x).sqrt() };
+    let closed = |x: f64| {
+        if x > 1.0 {
+            (x - 1.0).sqrt()
+        } else if x > 0.0 {
+            x.ln()
+        } else {
+            (-x).sqrt()
+        }
+    };
     let closed_slope = |x: f64| {
         if x > 1.0 {
             0.5 / (x - 1.0).sqrt()
@@ -285,7 +287,9 @@ fn an_untaken_branch_contributes_nothing() {
         }
     };
     check(nested, &[3.0, 0.5, -4.0], closed, closed_slope);
-    let scanned = |x: Array| scan(|c: Array, w: Array| Ok((c + nested(&x * w)?, ())), Array::from(0.0), Array::from(vec![1.0, 1.0]));
+    let scanned = |x: Array| {
+        scan(|c: Array, w: Array| Ok((c + nested(&x * w)?, ())), Array::from(0.0), Array::from(vec![1.0, 1.0]))
+    };
     check(|x| scanned(x).map(|(y, ())| y * 0.5), &[3.0, 0.5, -4.0], closed, closed_slope);
     let second = |x: Array| grad(grad(root))(x);
     near(&vmap(second)(Array::from(vec![4.0, 0.0, -1.0])).unwrap(), &[-0.25 / 8.0, 0.0, 0.0]);
@@ -299,11 +303,9 @@ fn an_untaken_branch_contributes_nothing() {
 fn a_common_condition_stays_a_branch() {
     let f = |flag: Array| move |x: Array| cond(&flag, |x: Array| x.sin(), |x: Array| x.cos(), x);
     let flag = Array::from(true);
-    let program = compiled_program_of(
-        |(flag, x): (Array, Array)| vmap(f(flag))(x),
-        &(flag.clone(), Array::from(vec![1.0, 2.0])),
-    )
-    .unwrap();
+    let program =
+        compiled_program_of(|(flag, x): (Array, Array)| vmap(f(flag))(x), &(flag.clone(), Array::from(vec![1.0, 2.0])))
+            .unwrap();
     assert_eq!(program.counts().get("switch"), Some(&1), "{program}");
     assert_eq!(program.counts().get("select"), None, "{program}");
     near(&vmap(f(flag))(Array::from(vec![1.0, 2.0])).unwrap(), &[1.0f64.sin(), 2.0f64.sin()]);
@@ -358,7 +360,8 @@ fn constant_results() {
     // One capture twice, and a captured literal.
     let twice = |x: Array| {
         let (same, two) = (x.clone(), Array::from(2.0));
-        scan(|c: Array, w: Array| (c + &x * &same * &two * w, ()), Array::from(0.0), Array::from(vec![1.0, 2.0])).map(|(c, ())| c)
+        scan(|c: Array, w: Array| (c + &x * &same * &two * w, ()), Array::from(0.0), Array::from(vec![1.0, 2.0]))
+            .map(|(c, ())| c)
     };
     check(twice, &[1.5, -0.5], |x| 6.0 * x * x, |x| 12.0 * x);
     // The stacked input is the parameter, captured as well.
@@ -385,12 +388,7 @@ fn effects_in_loops_and_branches() {
     near(&vmap(grad(guarded))(Array::from(vec![4.0, -1.0])).unwrap(), &[0.25, 0.0]);
     // Inside a loop in the branch, too.
     let deep = |x: Array| {
-        cond(
-            &x.gt(0.0),
-            |x: Array| fori_loop(0, 1, |_, y: Array| positive(y), x),
-            |x: Array| Ok(x * 0.0),
-            x.clone(),
-        )
+        cond(&x.gt(0.0), |x: Array| fori_loop(0, 1, |_, y: Array| positive(y), x), |x: Array| Ok(x * 0.0), x.clone())
     };
     near(&vmap(deep)(Array::from(vec![4.0, -1.0])).unwrap(), &[2.0, 0.0]);
     // A failing lane that counts is named.
@@ -409,7 +407,8 @@ fn effects_in_loops_and_branches() {
         )
     };
     near(&vmap(count_down)(Array::from(vec![3.0, 1.0])).unwrap(), &[0.0, 0.0]);
-    let e = jit(vmap(|x: Array| fori_loop(0, 2, |_, x: Array| positive(x - 1.0), x)))(Array::from(vec![9.0, 2.0])).unwrap_err();
+    let e = jit(vmap(|x: Array| fori_loop(0, 2, |_, x: Array| positive(x - 1.0), x)))(Array::from(vec![9.0, 2.0]))
+        .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Ensure);
 }
 

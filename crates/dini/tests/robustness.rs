@@ -84,17 +84,14 @@ fn derivatives_of_sub_programs_nested_64_deep() {
 #[test]
 fn transformations_near_the_limit() {
     for (name, nest) in NESTS {
-        for depth in [80, 90, 94, 95, 96] {
+        for depth in [90, 96] {
             let f = |x: Array| nest(depth, x);
-            let results = [
-                jit(f)(one()),
-                vmap(f)(Array::from(vec![1.0])),
-                jvp(f, one(), one()).map(|(_, t)| t),
-                grad(f)(one()),
-                jit(vmap(grad(f)))(Array::from(vec![1.0])),
-                hessian(f)(one()),
-            ];
-            for error in results.into_iter().filter_map(Result::err) {
+            let lanes = || Array::from(vec![1.0]);
+            let results: [&dyn Fn() -> Result<Array>; 4] =
+                [&|| jit(f)(one()), &|| jit(vmap(f))(lanes()), &|| jvp(f, one(), one()).map(|(_, t)| t), &|| {
+                    grad(f)(one())
+                }];
+            for error in results.iter().filter_map(|run| run().err()) {
                 let expected = [ErrorKind::Depth, ErrorKind::MissingRule].contains(&error.kind());
                 assert!(expected, "{name} at {depth}: {error}");
             }

@@ -9,7 +9,7 @@ use super::{expect_as, expect_like, implicit::role};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
-    ir::Program,
+    ir::{Program, dce::dce},
     lower::eval_erased,
     ops,
     prim::{
@@ -278,6 +278,7 @@ fn linear_solve<T: Tree, A: Tree, RM: Outcome<Tree = T>>(
         *aux_def.borrow_mut() = Some(own);
         Ok(outs)
     })?;
+    uses_right_hand_side("solve", at, &solution.program, n)?;
     let transposed = match transpose_solve {
         None => None,
         Some(transpose_solve) => Some(stage(role(NAME, "transpose_solve"), at, &avals, |xs| {
@@ -299,6 +300,9 @@ fn linear_solve<T: Tree, A: Tree, RM: Outcome<Tree = T>>(
             checked("transpose_solve", &transpose_solve(&apply, unpack(xs)?)?)
         })?),
     };
+    if let Some(t) = &transposed {
+        uses_right_hand_side("transpose_solve", at, &t.program, n)?;
+    }
     let mut operands = Vec::new();
     let captures = [
         product.append(&mut operands),
@@ -318,6 +322,21 @@ fn linear_solve<T: Tree, A: Tree, RM: Outcome<Tree = T>>(
     let outs = bind_at(&prim.into(), &operands, location_or(at))?;
     let aux_def = aux_def.take().unwrap_or_else(|| flatten(&()).1);
     Ok((unflatten(&def, outs[..n].to_vec())?, unflatten(&aux_def, outs[n..].to_vec())?))
+}
+
+/// A solver that returns something captured, whatever right-hand side it is given, would give the same thing for every
+/// tangent: a wrong derivative. A solution is linear in the right-hand side, so it must depend on it.
+fn uses_right_hand_side(callable: &str, at: Loc, p: &Arc<Program>, n: usize) -> Result<()> {
+    let results: Vec<bool> = (0..p.outputs.len()).map(|i| i < n).collect();
+    let cut = dce(p, &results, false);
+    let empty = p.in_avals().iter().rev().take(n).all(|a| a.size() == 0);
+    if empty || cut.used_inputs.iter().rev().take(n).any(|used| *used) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::NotLinear, format!("`{callable}` does not use the right-hand side that it is given"))
+        .op("custom_linear_solve")
+        .at(at)
+        .help("compute the solution from its argument: the same solver is called again for derivatives"))
 }
 
 /// An operation that is not linear in the marked inputs, as an error with its line.

@@ -46,7 +46,8 @@ fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool, keep_ef
     let mut kept = Vec::new();
     for eqn in program.eqns.iter().rev() {
         let used: Vec<bool> = eqn.outputs.iter().map(|v| live[v.0 as usize]).collect();
-        if !used.contains(&true) && !(keep_effects && eqn.prim.has_effect()) {
+        let kept_for_effect = keep_effects && eqn.prim.has_effect();
+        if !used.contains(&true) && !kept_for_effect {
             continue;
         }
         let eqn = match eqn.prim.dce(&used) {

@@ -9,10 +9,11 @@ use crate::{
     array::{Array, Origin, Repr},
     error::{Error, Loc, Result},
     ir::{Atom, Eqn, Label, Literal, Program, Var, renumber},
-    prim::{Prim, effects},
+    prim::{Prim, effects, structural::broadcast::Broadcast},
     shape::Aval,
     transform::sound,
 };
+use dini_cpu::dtype::DType;
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 #[derive(Default)]
@@ -37,9 +38,9 @@ impl Recorder {
         }
         let (address, aval) = match x.repr() {
             Repr::Poison(e) => return Err(e.clone()),
-            Repr::Concrete(c) if c.aval.ndim() == 0 && c.aval.dtype.size() > 0 => {
-                return Ok(Atom::Literal(Literal::of(&c.data)));
-            }
+            Repr::Concrete(c) if c.aval.ndim() == 0 => return Ok(Atom::Literal(Literal::of(&c.data))),
+            // Nothing is known of it but its type: derived programs, which are closed, make it anew.
+            Repr::Concrete(c) if c.aval.dtype == DType::Float0 => return Ok(self.nothing(trace, &c.aval)),
             Repr::Concrete(c) => (Arc::as_ptr(c) as usize, &c.aval),
             Repr::Tracer(t) => (Arc::as_ptr(t) as usize, &t.aval),
         };
@@ -50,6 +51,15 @@ impl Recorder {
         self.known.insert(address, v);
         self.captures.push((x.clone(), v));
         Ok(Atom::Var(v))
+    }
+
+    /// An array of `float0`.
+    fn nothing(&mut self, trace: &Trace, aval: &Aval) -> Atom {
+        let v = self.fresh(aval.clone());
+        let prim = Broadcast { shape: aval.shape.clone(), dims: Vec::new() }.into();
+        let nothing = Atom::Literal(Literal { dtype: aval.dtype, bits: 0 });
+        self.eqns.push(Eqn { prim, inputs: vec![nothing], outputs: vec![v], at: trace.at });
+        Atom::Var(v)
     }
 }
 

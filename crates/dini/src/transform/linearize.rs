@@ -53,7 +53,8 @@ pub(crate) fn linearize_flat(
         let mut given = values[n..].iter();
         let tangents: Vec<Option<Array>> =
             varies.iter().map(|v| if *v { given.next().cloned() } else { None }).collect();
-        let (mut outs, tangents) = jvp_flat(name, at, &values[..n], &tangents, |xs| call_user(name, at, || sound(f(xs)?)))?;
+        let (mut outs, tangents) =
+            jvp_flat(name, at, &values[..n], &tangents, |xs| call_user(name, at, || sound(f(xs)?)))?;
         *nonzero.borrow_mut() = tangents.iter().map(Option::is_some).collect();
         outs.extend(tangents.into_iter().flatten());
         Ok(outs)

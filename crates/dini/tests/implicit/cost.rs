@@ -113,19 +113,15 @@ fn the_jacobian_is_one_multi_column_solve() {
     let solution = |(a, b): Pair| {
         let factor = cholesky(&a);
         let options = LinearSolveOptions::new().symmetric();
-        let solve = |b: Array| {
-            custom_linear_solve_with(options, |x: Array| a.dot(&x), b, |_, b| cholesky_solve(&factor, &b))
-        };
+        let solve =
+            |b: Array| custom_linear_solve_with(options, |x: Array| a.dot(&x), b, |_, b| cholesky_solve(&factor, &b));
         solve(b)
     };
     let in_b = |(a, b): Pair| jacrev(|b: Array| solution((a.clone(), b)))(b);
     let forward_in_b = |(a, b): Pair| jacfwd(|b: Array| solution((a.clone(), b)))(b);
-    for (factorizations, pairs) in [
-        counted(in_b),
-        counted(forward_in_b),
-        counted(jit(in_b)),
-        counted(jit(forward_in_b)),
-    ] {
+    for (factorizations, pairs) in
+        [counted(in_b), counted(forward_in_b), counted(jit(in_b)), counted(jit(forward_in_b))]
+    {
         // One pair for the value, which the Jacobian alone need not compute, one for all columns.
         assert_eq!(factorizations, 1);
         assert!(pairs <= 2, "{pairs} pairs");
@@ -159,7 +155,8 @@ fn memory_does_not_grow_with_iterations() {
 
 #[test]
 fn a_cache_hit_traces_nothing() {
-    let f = |x: Array| custom_root(|y: Array| &y * &y - x.powi(3), Array::from(1.0), |f, _| bisect(f, 0.0, 9.0), divide);
+    let f =
+        |x: Array| custom_root(|y: Array| &y * &y - x.powi(3), Array::from(1.0), |f, _| bisect(f, 0.0, 9.0), divide);
     let d = jit(vmap(grad(f)));
     d(Array::from(vec![1.0, 2.0])).unwrap();
     let counters = Counters::start();

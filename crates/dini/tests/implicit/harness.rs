@@ -7,11 +7,7 @@ pub type Closed = [fn(f64) -> f64; 3];
 
 /// K / (1 + x²): the sum of (1 + x²)⁻¹ A₀⁻¹ b, with K the sum of A₀⁻¹ b.
 pub const fn rational() -> [fn(f64) -> f64; 3] {
-    [
-        |x| 1.0 / (1.0 + x * x),
-        |x| -2.0 * x / (1.0 + x * x).powi(2),
-        |x| (6.0 * x * x - 2.0) / (1.0 + x * x).powi(3),
-    ]
+    [|x| 1.0 / (1.0 + x * x), |x| -2.0 * x / (1.0 + x * x).powi(2), |x| (6.0 * x * x - 2.0) / (1.0 + x * x).powi(3)]
 }
 
 /// Where functions are tried.

@@ -27,11 +27,8 @@ fn a_tuple_of_unknowns() {
         Ok(p + q.sum())
     };
     // 1/x + 3/x − 2/x²
-    let closed: Closed = [
-        |x| 4.0 / x - 2.0 / (x * x),
-        |x| -4.0 / (x * x) + 4.0 / x.powi(3),
-        |x| 8.0 / x.powi(3) - 12.0 / x.powi(4),
-    ];
+    let closed: Closed =
+        [|x| 4.0 / x - 2.0 / (x * x), |x| -4.0 / (x * x) + 4.0 / x.powi(3), |x| 8.0 / x.powi(3) - 12.0 / x.powi(4)];
     check(f, closed);
 }
 
@@ -102,10 +99,7 @@ fn partly_batched_operands() {
     let (many_a, many_b) = (stack(&[a.clone(), &a * 2.0], 0), stack(&[b.clone(), &b * 3.0], 0));
     let pick = |x: &Array, lanes: bool, lane: usize| if lanes { x.index(lane as isize) } else { x.clone() };
     for (lanes_a, lanes_b) in [(true, false), (false, true), (true, true)] {
-        let xs = (
-            if lanes_a { many_a.clone() } else { a.clone() },
-            if lanes_b { many_b.clone() } else { b.clone() },
-        );
+        let xs = (if lanes_a { many_a.clone() } else { a.clone() }, if lanes_b { many_b.clone() } else { b.clone() });
         let axes = || VmapOptions::new().in_axes((lanes_a.then_some(0), lanes_b.then_some(0)));
         let near = |got: &Array, want: &Array| {
             for (a, b) in got.to_vec::<f64>().unwrap().iter().zip(want.to_vec::<f64>().unwrap()) {

@@ -213,13 +213,12 @@ fn the_guess_has_derivative_zero() {
         custom_root(
             |y: Array| &y * &y - 2.0,
             guess,
-            |f, guess| {
-                fori_loop(0, 30, |_, y: Array| Ok::<_, Error>(&y - f(y.clone())? / (&y * 2.0)), guess)
-            },
+            |f, guess| fori_loop(0, 30, |_, y: Array| Ok::<_, Error>(&y - f(y.clone())? / (&y * 2.0)), guess),
             divide,
         )
     };
-    let zero = |g: Result<Array>| assert_eq!(g.unwrap().to_vec::<f64>().unwrap().iter().map(|x| x.to_bits()).max(), Some(0));
+    let zero =
+        |g: Result<Array>| assert_eq!(g.unwrap().to_vec::<f64>().unwrap().iter().map(|x| x.to_bits()).max(), Some(0));
     let x = || Array::from(1.2);
     zero(grad(f)(x()));
     zero(jit(grad(f))(x()));
@@ -258,6 +257,14 @@ fn integer_parameters() {
     let (dx, dn) = pullback(Array::from(1.0)).unwrap();
     assert!((dx.item::<f64>().unwrap() - 3.0).abs() < 1e-9);
     assert_eq!(dn.dtype(), DType::Float0);
+    // Cotangents of integers leave compiled functions too, with their shape.
+    let many = |x: (Array, Array)| vmap(root)(x).map(|y| y.sum());
+    let pull = |x: (Array, Array)| vjp(many, x)?.1(Array::from(1.0));
+    let xs = (Array::from(vec![4.0, 9.0]), Array::from(vec![3i32, 3]));
+    for (dx, dn) in [pull(xs.clone()).unwrap(), jit(pull)(xs).unwrap()] {
+        assert!(dx.to_vec::<f64>().unwrap().iter().zip([3.0, 4.5]).all(|(a, b)| (a - b).abs() < 1e-9));
+        assert_eq!((dn.dtype(), dn.shape()), (DType::Float0, &[2][..]));
+    }
 }
 
 #[test]
@@ -290,9 +297,8 @@ fn rules_and_checkpoints_around_and_inside() {
     check(checkpoint(sqrt_cubed), SQRT_CUBED);
     check(custom_jvp(sqrt_cubed, |x, t| jvp(sqrt_cubed, x, t)), SQRT_CUBED);
     let inside = |x: Array| {
-        let cube = |x: Array| {
-            custom_jvp(|x: Array| x.powi(3), |x: Array, t: Array| (x.powi(3), x.powi(2) * 3.0 * t))(x)
-        };
+        let cube =
+            |x: Array| custom_jvp(|x: Array| x.powi(3), |x: Array, t: Array| (x.powi(3), x.powi(2) * 3.0 * t))(x);
         custom_root(
             |y: Array| -> Result<Array> { Ok(&y * &y - cube(x.clone())?) },
             Array::from(1.0),
@@ -324,9 +330,8 @@ fn rules_and_checkpoints_around_and_inside() {
 fn roots_inside_loops_and_branches() {
     // Two steps of s ← √(s³), by three kinds of loop.
     let closed: Closed = [|x| x.powf(2.25), |x| 2.25 * x.powf(1.25), |x| 2.8125 * x.powf(0.25)];
-    let scanned = |x: Array| {
-        scan_with(ScanOptions::new().length(2), |s, ()| Ok((sqrt_cubed(s)?, ())), x, ()).map(|(s, ())| s)
-    };
+    let scanned =
+        |x: Array| scan_with(ScanOptions::new().length(2), |s, ()| Ok((sqrt_cubed(s)?, ())), x, ()).map(|(s, ())| s);
     check(scanned, closed);
     check(|x| fori_loop(0, 2, |_, s| sqrt_cubed(s), x), closed);
     let repeated = |x: Array| {

@@ -63,8 +63,11 @@ fn a_tree_of_leaves_of_unequal_shape() {
         Ok(&u["p"] + u["q"].sum())
     };
     // √x + 6 x√x
-    let closed: Closed =
-        [|x| x.sqrt() + 6.0 * x.powf(1.5), |x| 0.5 / x.sqrt() + 9.0 * x.sqrt(), |x| -0.25 * x.powf(-1.5) + 4.5 / x.sqrt()];
+    let closed: Closed = [
+        |x| x.sqrt() + 6.0 * x.powf(1.5),
+        |x| 0.5 / x.sqrt() + 9.0 * x.sqrt(),
+        |x| -0.25 * x.powf(-1.5) + 4.5 / x.sqrt(),
+    ];
     check(f, closed);
 }
 
@@ -186,8 +189,7 @@ fn jacobians() {
     };
     let p = Array::from(vec![1.0, 3.0, 5.0]);
     let sums: [f64; 3] = [1.0, 4.0, 9.0];
-    let want: Vec<f64> =
-        (0..9).map(|k| if k % 3 <= k / 3 { 0.5 / sums[k / 3].sqrt() } else { 0.0 }).collect();
+    let want: Vec<f64> = (0..9).map(|k| if k % 3 <= k / 3 { 0.5 / sums[k / 3].sqrt() } else { 0.0 }).collect();
     let near = |j: Result<Array>| {
         let j = j.unwrap();
         assert_eq!(j.shape(), [3, 3]);

@@ -108,7 +108,7 @@ impl Array {
     pub fn eye(n: usize, dtype: DType) -> Array {
         attempt("eye", || {
             let index = |axis| Array::iota(&[n, n], axis, DType::I64);
-            Ok(index(0).eq(&index(1)).cast(dtype))
+            Ok(index(0).eq(index(1)).cast(dtype))
         })
     }
 }

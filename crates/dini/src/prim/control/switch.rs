@@ -107,7 +107,7 @@ fn switch_batch(p: &Switch, size: usize, xs: &[Array], axes: &[Option<usize>]) -
     for (i, branch) in p.branches.iter().enumerate() {
         let force = vec![true; branch.outputs.len()];
         let branch = batch_program(branch, size, &all, &force)?;
-        let taken = index.eq(&ops::scalar_like(i as f64, &index));
+        let taken = index.eq(ops::scalar_like(i as f64, &index));
         let masked: Vec<Array> = operands
             .iter()
             .map(|x| match x.dtype().is_inexact() {

@@ -19,7 +19,10 @@ use crate::{
         instantiate,
         late_error::{cotangents_and_values, late_error},
     },
-    prim::{effects::{masked_lanes, nested::silent}, to_front},
+    prim::{
+        effects::{masked_lanes, nested::silent},
+        to_front,
+    },
     shape::Aval,
     trace::{PartialEval, bind, here, recorder::eval_program, stage_program},
     transform::derived::{batch_program, jvp_program, split_program},

@@ -9,9 +9,9 @@ use crate::{
     },
     lower::eval_erased,
     prim::{
-        effects::nested::silent_subs,
         Batch, Form, Higher, Jvp, Lower, Operands, Prim, Primitive, Rules, Transpose,
         call::{batch_call, dce_call, infer_program, jvp_call, merge, split_call, transpose_call},
+        effects::nested::silent_subs,
     },
     shape::Aval,
     trace::{PartialEval, bind, bind_at, recorder::read, stage_program, with_location},

@@ -63,9 +63,8 @@ pub(crate) fn masked(prim: &Prim, inputs: &mut Vec<Array>) -> Result<Option<Prim
 /// (mask, inputs) → results, with effects in masked lanes alone.
 fn with_mask(program: &Arc<Program>, mask: &Aval) -> Result<Arc<Program>> {
     let avals = [std::slice::from_ref(mask), &program.in_avals()].concat();
-    let staged = stage_program(program.label, &avals, |args| {
-        masked_lanes(&args[0], || eval_program(program, &args[1..]))
-    })?;
+    let staged =
+        stage_program(program.label, &avals, |args| masked_lanes(&args[0], || eval_program(program, &args[1..])))?;
     Ok(staged.program)
 }
 

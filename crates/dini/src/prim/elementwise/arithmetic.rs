@@ -104,7 +104,7 @@ fn mul_transpose(ct: &[Option<Array>], xs: &[Operand]) -> Result<Vec<Option<Arra
 
 /// 1 where `x` ≥ 0, else −1.
 fn slope_of_abs(x: &Array) -> Array {
-    ops::select(&x.ge(&ops::scalar_like(0.0, x)), &ops::scalar_like(1.0, x), &ops::scalar_like(-1.0, x))
+    ops::select(&x.ge(ops::scalar_like(0.0, x)), &ops::scalar_like(1.0, x), &ops::scalar_like(-1.0, x))
 }
 
 /// 1 where `x` alone is the extreme value `y`, ½ where `other` is too, else 0.

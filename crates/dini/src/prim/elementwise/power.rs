@@ -15,13 +15,13 @@ elementwise! {
     Pow "pow" = ScalarOp::Pow, infer: infer_float,
         jvp: Jvp::Elementwise(&[Some(|_, x, _| {
             let (b, e) = (&x[0], &x[1]);
-            let none = e.eq(&ops::scalar_like(0.0, e));
+            let none = e.eq(ops::scalar_like(0.0, e));
             let one = ops::scalar_like(1.0, e);
             let lowered = ops::select(&none, &one, &(e - &one));
             ops::select(&none, &ops::scalar_like(0.0, e), &(e * b.pow(&lowered)))
         }), Some(|_, x, y| {
             let b = &x[0];
-            ops::select(&b.eq(&ops::scalar_like(0.0, b)), &ops::scalar_like(1.0, b), b).log() * y
+            ops::select(&b.eq(ops::scalar_like(0.0, b)), &ops::scalar_like(1.0, b), b).log() * y
         })]),
         transpose: Transpose::NotLinear, samples: ["f64[3]@0.5..2 f64[3]", "f32[2]@0.5..2 f32[]", "f64[]@0.5..2 f64[2]"];
     /// √x

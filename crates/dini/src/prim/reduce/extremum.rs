@@ -48,7 +48,7 @@ fn extremum_jvp(axes: &[usize], x: &Array, y: &Array, t: Option<&Array>) -> Opti
     if axes.iter().any(|&axis| x.shape()[axis] == 0) {
         return None; // the extreme of nothing does not vary
     }
-    let wins = x.eq(&spread(y, axes, x.aval())).cast(x.dtype());
+    let wins = x.eq(spread(y, axes, x.aval())).cast(x.dtype());
     let count = ops::reduce_sum(&wins, axes);
     Some(ops::reduce_sum(&(t * &wins), axes) / count)
 }
