@@ -192,7 +192,7 @@ fn forward_mode_of_a_loop() {
 #[test]
 fn reverse_mode_of_a_loop_is_an_error_only_if_needed() {
     let repeat = |x: Array, limit: Array| while_loop(|x: Array| x.lt(&limit), |x: Array| x * 2.0, x);
-    let line = line!() - 2;
+    let line = line!() - 1;
     let needed = |x: Array| repeat(x, Array::from(10.0));
     let place = format!("control_flow.rs:{line}");
     for e in [

@@ -105,8 +105,11 @@ pub(super) fn own_rule(case: &Case) -> Result<bool> {
         let zeros: Vec<Array> = of.iter().map(|x| crate::ops::zeros_of(x.aval())).collect();
         let at_v = f(&vs.iter().flatten().cloned().collect::<Vec<_>>())?;
         // With some operands known, a function can be affine: `select` is.
-        let moved =
-            at_v.iter().zip(f(&zeros)?).map(|(y, y0)| y.dtype().is_inexact().then(|| y - y0)).collect::<Vec<_>>();
+        let moved = at_v
+            .iter()
+            .zip(f(&zeros)?)
+            .map(|(y, y0)| y.dtype().is_inexact().then(|| difference(y, &y0)))
+            .collect::<Vec<_>>();
         same(&format!("operands {linear:?}"), inner(&moved, &cts)?, inner(&vs, &back)?, tolerance)?;
     }
     Ok(applies)

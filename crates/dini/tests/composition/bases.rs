@@ -101,7 +101,7 @@ pub fn scanned() -> Base {
             for k in 0..2i32 {
                 let w = v.index(1 - k as isize);
                 y = step(&Array::from(k), &y, &x, &v) + &w;
-                sum = sum + &y * w;
+                sum += &y * w;
             }
             vec![y, sum, v.cos()]
         },

@@ -274,7 +274,7 @@ fn captured_twice() {
         let (same, other) = (s.clone(), s + 0.0);
         let three = Array::from(3.0);
         custom_root(
-            |u: Array| (&u).log() * &three - s - &same - &other,
+            |u: Array| u.log() * &three - s - &same - &other,
             Array::from(1.0),
             |_, _| s.exp(),
             |g, b| Ok(b / g(Array::from(1.0))?),

@@ -21,7 +21,7 @@ pub fn weighted(ys: &[Array]) -> Array {
     let mut sum = Array::from(0.0);
     for (i, y) in ys.iter().enumerate() {
         let weights: Vec<f64> = (0..y.len()).map(|k| 1.0 + 0.3 * k as f64 + 0.7 * i as f64).collect();
-        sum = sum + (y.reshape(&[y.len()]) * Array::from(weights)).sum();
+        sum += (y.reshape(&[y.len()]) * Array::from(weights)).sum();
     }
     sum
 }

@@ -14,5 +14,6 @@ mod closures;
 mod expected;
 mod flat;
 mod matrix;
+mod rules;
 mod solves;
 mod transforms;

@@ -150,7 +150,7 @@ pub fn apply(t: Transform, f: Flat) -> Flat {
             scan(body, zeros, Array::from(vec![0.75, 0.25])).map(|(sums, ())| sums)
         }),
         // The predicate is traced too; both branches are the function, on captures and on the operand.
-        Cond => flat(move |xs| cond(&xs[0].gt(0.5), |_: Vec<Array>| call(xs.clone()), |own| call(own), xs.clone())),
+        Cond => flat(move |xs| cond(&xs[0].gt(0.5), |_: Vec<Array>| call(xs.clone()), &call, xs.clone())),
         // u − f(x) = 0.
         Root => flat(move |xs| {
             let guess = ones(&call(xs.clone())?);

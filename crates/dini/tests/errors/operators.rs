@@ -1,4 +1,5 @@
 //! Operators, array operations, scalars, nested vectors, and what leaves the library.
+#![expect(clippy::single_range_in_vec_init, reason = "one range for one axis")]
 
 use crate::support::{check, three};
 use dini::prelude::*;

@@ -1,4 +1,5 @@
 //! Tests of what users call: values where composition could go wrong, and what wrong arguments are told.
+#![expect(clippy::reversed_empty_ranges, reason = "wrong and negative bounds are what is tested")]
 
 use super::{NewAxis, Pick, concatenate, full_like, stack, zeros_like};
 use crate::array::Array;

@@ -40,7 +40,7 @@ impl Primitive for Gather {
         samples: || {
             let p = |n_batch: usize, mode: OutOfBounds| Gather { n_batch, mode };
             vec![
-                (p(0, OutOfBounds::Fill), "f64[3] i32[3,1]@0..3"),
+                (p(0, OutOfBounds::Fill), "f64[4] i32[3,1]@0..4"),
                 (p(0, OutOfBounds::Zero), "f64[4] i32[5,1]@-2..6"),
                 (p(0, OutOfBounds::Clip), "f64[4,2] i64[5,1]@-2..6"),
                 (p(0, OutOfBounds::Zero), "f64[3,2] u8[2,2,2]@0..3"),
