@@ -8,7 +8,7 @@ use super::{add_tangents, tangents_of};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},
-    ir::Program,
+    ir::{Program, dce::dce},
     lower::eval_erased,
     ops,
     prim::{
@@ -76,17 +76,20 @@ fn jvp(p: &CustomJvp, xs: &[Array], ts: &[Option<Array>]) -> Result<Duals> {
     let args = &xs[m..];
     let n_out = p.function.outputs.len();
     let inexact: Vec<bool> = p.function.out_avals().iter().map(|a| a.dtype.is_inexact()).collect();
-    let (outs, by_rule) = if ts[m..].iter().any(Option::is_some) {
+    // The value comes from the primitive itself, so that its derivative at the next order is by the rule too.
+    let outs = bind(p.clone(), xs)?;
+    let by_rule = if ts[m..].iter().any(Option::is_some) {
         let tangents: Vec<Array> = args
             .iter()
             .zip(&ts[m..])
             .map(|(x, t)| t.clone().unwrap_or_else(|| ops::zeros_of(&x.aval().tangent())))
             .collect();
-        let mut outs = eval_program(&p.rule, &[&xs[n..m], args, &tangents].concat())?;
-        let tangents = outs.split_off(n_out);
-        (outs, tangents.into_iter().zip(&inexact).map(|(t, i)| i.then_some(t)).collect())
+        let wanted: Vec<bool> = (0..2 * n_out).map(|i| i >= n_out).collect();
+        let rule = dce(&p.rule, &wanted, true);
+        let tangents = eval_program(&rule.program, &[&xs[n..m], args, &tangents].concat())?;
+        tangents.into_iter().zip(&inexact).map(|(t, i)| i.then_some(t)).collect()
     } else {
-        (bind(p.clone(), xs)?, vec![None; n_out])
+        vec![None; n_out]
     };
     let captured: Vec<Option<Array>> = ts[..n].iter().cloned().chain(vec![None; args.len()]).collect();
     let own = tangents_of(&p.function, &p.function_inputs(xs), &captured)?;
