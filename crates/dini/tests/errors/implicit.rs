@@ -205,14 +205,30 @@ fn a_matrix_that_is_no_linear_map() {
 fn a_solver_whose_capture_depends_on_the_right_hand_side() {
     let f = |b: Array| {
         let options = LinearSolveOptions::new().symmetric();
-        custom_linear_solve_with(options, |x: Array| x * 2.0, b.clone(), |_, _| &b * 0.5)
+        custom_linear_solve_with(options, |x: Array| x * 2.0, b.clone(), |_, r: Array| (r + &b) * 0.25)
     };
     check(
         linear_transpose(f, Array::from(1.0))(Array::from(1.0)),
         expect![[r#"
             error[not-linear]: `linear_solve`: a capture of `solve` depends linearly on the right-hand side
-              --> «custom_linear_solve_with(options, |x: Array| x * 2.0, b.clone(), |_, _| &b * 0.5»
+              --> «custom_linear_solve_with(options, |x: Array| x * 2.0, b.clone(), |_, r: Array| (r + &b) * 0.25»
                = help: let it see the right-hand side through its argument only
+               = note: inside `linear_transpose` at «linear_transpose(f, Array::from(1.0))(Array::from(1.0»"#]],
+    );
+}
+
+#[test]
+fn a_solver_that_ignores_the_right_hand_side() {
+    let f = |b: Array| {
+        let options = LinearSolveOptions::new().symmetric();
+        custom_linear_solve_with(options, |x: Array| x * 2.0, b.clone(), |_, _| &b * 0.5)
+    };
+    check(
+        linear_transpose(f, Array::from(1.0))(Array::from(1.0)),
+        expect![[r#"
+            error[not-linear]: `custom_linear_solve`: `solve` does not use the right-hand side that it is given
+              --> «custom_linear_solve_with(options, |x: Array| x * 2.0, b.clone(), |_, _| &b * 0.5»
+               = help: compute the solution from its argument: the same solver is called again for derivatives
                = note: inside `linear_transpose` at «linear_transpose(f, Array::from(1.0))(Array::from(1.0»"#]],
     );
 }
