@@ -105,7 +105,7 @@ fn take(x: &Array, indices: &Array, axis: isize, mode: OutOfBounds) -> Result<Ar
 /// Indices that are no integers; shapes that do not fit this scheme.
 ///
 /// ```
-/// use dini::prelude::*;
+/// use dini::{gather, prelude::*};
 /// let x = Array::from([[1, 2, 3], [4, 5, 6]]);
 /// let places = Array::from([[0, 2], [1, -3]]);
 /// assert_eq!(gather(&x, &places, 0).to_vec::<i32>()?, [3, 4]);
