@@ -479,3 +479,60 @@ fn wrong_carries_and_branches_name_the_difference() {
     let e = switch(&Array::from(0i32), &[] as &[dini::Branch<'_, Array, Array>], one()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Value);
 }
+
+/// Loops on values that they were not written for would not end: of lanes that do not take a branch, in values and in the
+/// residuals that linearization leaves zero for them, and of lanes that have left an outer loop.
+#[test]
+fn loops_that_a_lane_does_not_run_end() {
+    // From 0 or below it would never get to 10.
+    let doubled = |x: Array| while_loop(|y: Array| y.lt(10.0), |y: Array| y * 2.0, x);
+    let guarded = |x: Array| cond(&x.gt(0.0), doubled, |x: Array| Ok(x), x.clone());
+    let xs = || Array::from(vec![3.0, -1.0, 0.0]);
+    near(&vmap(guarded)(xs()).unwrap(), &[12.0, -1.0, 0.0]);
+    near(&jit(vmap(guarded))(xs()).unwrap(), &[12.0, -1.0, 0.0]);
+    let slope = |x: Array| jvp(guarded, x, one()).map(|(_, t)| t);
+    near(&vmap(slope)(xs()).unwrap(), &[4.0, 1.0, 1.0]);
+    let applied = |x: Array| linearize(guarded, x)?.1(one());
+    near(&vmap(applied)(xs()).unwrap(), &[4.0, 1.0, 1.0]);
+    near(&jit(vmap(applied))(xs()).unwrap(), &[4.0, 1.0, 1.0]);
+    assert_eq!(vmap(grad(guarded))(xs()).unwrap_err().kind(), ErrorKind::MissingRule);
+    // Inside a scan, a root's solver, a rule and another branch.
+    let scanned = |x: Array| {
+        let run =
+            |x: Array| scan(|c: Array, w: Array| Ok((doubled(c)? * w, ())), x, Array::from(vec![1.0])).map(|(c, ())| c);
+        cond(&x.gt(0.0), run, |x: Array| Ok(x), x.clone())
+    };
+    near(&vmap(scanned)(xs()).unwrap(), &[12.0, -1.0, 0.0]);
+    let ruled = |x: Array| {
+        let run = |x: Array| custom_jvp(doubled, |x: Array, t: Array| Ok((doubled(x)?, t * 4.0)))(x);
+        cond(&x.gt(0.0), run, |x: Array| Ok(x), x.clone())
+    };
+    near(&vmap(grad(ruled))(xs()).unwrap(), &[4.0, 1.0, 1.0]);
+    let solved = |x: Array| {
+        let root = |x: Array| {
+            let solve =
+                |_: &dyn Fn(Array) -> Result<Array>, _: Array| doubled(stop_gradient(&x)).map(|y| y * 0.0 + x.sqrt());
+            custom_root(|u: Array| &u * &u - &x, one(), solve, |g, b| Ok(b / g(one())?))
+        };
+        cond(&x.gt(0.0), root, |x: Array| Ok(x), x.clone())
+    };
+    let four = || Array::from(vec![4.0, -1.0, 0.0]);
+    near(&vmap(grad(solved))(four()).unwrap(), &[0.25, 1.0, 1.0]);
+    near(&jit(vmap(grad(solved)))(four()).unwrap(), &[0.25, 1.0, 1.0]);
+    near(&grad(|x: Array| vmap(solved)(x).map(|y| y.sum()))(four()).unwrap(), &[0.25, 1.0, 1.0]);
+    // A lane that has come to 0 goes through the body with the others.
+    let nested = |x: Array| {
+        while_loop(
+            |(x, _): (Array, Array)| x.gt(0.0),
+            |(x, sum): (Array, Array)| {
+                let y = while_loop(|y: Array| y.lt(10.0), |y: Array| y + &x, x.clone())?;
+                Ok((x - 1.0, sum + y))
+            },
+            (x, Array::from(0.0)),
+        )
+        .map(|(_, sum)| sum)
+    };
+    // 10 for 1, and 10 for 2, and 12 for 3.
+    near(&vmap(nested)(Array::from(vec![1.0, 3.0, 2.0])).unwrap(), &[10.0, 32.0, 20.0]);
+    near(&jit(vmap(nested))(Array::from(vec![1.0, 3.0, 2.0])).unwrap(), &[10.0, 32.0, 20.0]);
+}

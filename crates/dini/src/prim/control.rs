@@ -1,5 +1,6 @@
 //! Control flow: branches and loops with sub-programs.
 
+pub(crate) mod guard;
 pub(crate) mod scan;
 pub(crate) mod switch;
 pub(crate) mod while_loop;

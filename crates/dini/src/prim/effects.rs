@@ -1,13 +1,12 @@
 //! Effects: `ensure` turns a compiled call into an error, `inspect` shows values when they are computed. Neither is ever
 //! removed, merged or repeated.
 
-pub(crate) mod nested;
+pub(crate) mod silent;
 
 use super::{Batch, Form, Jvp, Lower, Primitive, Rules, Transpose, to_front};
 use crate::{
     array::{Array, Origin},
     error::{Error, ErrorKind, Result},
-    ops,
     shape::Aval,
     trace::{bind, with_eval},
 };
@@ -16,7 +15,7 @@ use dini_cpu::{
     dtype::DType,
     graph::{CallFn, TensorRef},
 };
-use std::{cell::RefCell, fmt, hash::Hash, panic::Location, sync::Arc};
+use std::{fmt, hash::Hash, panic::Location, sync::Arc};
 
 /// Fails the call unless the operand holds in every lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,48 +73,6 @@ fn lane(mut i: usize, shape: &[usize]) -> String {
     match &index[..] {
         [i] => i.to_string(),
         many => format!("{many:?}"),
-    }
-}
-
-thread_local! {
-    /// The masks of enclosing [`masked_lanes`]; `None` while another program is recorded, in which they mean nothing.
-    static RUNNING: RefCell<Vec<Option<Array>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Runs a batched sub-program of which only the masked lanes count: effects of the others are silent.
-pub(crate) fn masked_lanes<R>(mask: &Array, f: impl FnOnce() -> R) -> R {
-    running(Some(mask.clone()), f)
-}
-
-/// Runs `f`, which records a program of its own, outside of every [`masked_lanes`].
-pub(crate) fn unmasked<R>(f: impl FnOnce() -> R) -> R {
-    running(None, f)
-}
-
-fn running<R>(mask: Option<Array>, f: impl FnOnce() -> R) -> R {
-    struct Pop;
-    impl Drop for Pop {
-        fn drop(&mut self) {
-            RUNNING.with(|r| r.borrow_mut().pop());
-        }
-    }
-    RUNNING.with(|r| r.borrow_mut().push(mask));
-    let _pop = Pop;
-    f()
-}
-
-/// The lanes that count, if not all do.
-fn running_lanes() -> Option<Array> {
-    RUNNING.with(|r| r.borrow().last().cloned().flatten())
-}
-
-/// The condition of an `ensure` where only masked lanes count: true in the others. One condition for all lanes counts if
-/// any of them does.
-fn mask_condition(mask: &Array, condition: &Array) -> Array {
-    if condition.ndim() >= 1 && condition.shape()[0] == mask.len() {
-        ops::select_lanes(mask, condition, &Array::full(condition.shape(), true, DType::Bool))
-    } else {
-        condition | !ops::reduce_or(mask, &[0])
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     array::{Array, Origin, Repr},
     error::{Error, Loc, Result},
     ir::{Atom, Eqn, Label, Literal, Program, Var, renumber},
-    prim::{Prim, effects, structural::broadcast::Broadcast},
+    prim::{Prim, structural::broadcast::Broadcast},
     shape::Aval,
     transform::sound,
 };
@@ -161,7 +161,7 @@ fn stage_with(
         let vars: Vec<Var> = avals.iter().map(|a| recorder.borrow_mut().fresh(a.clone())).collect();
         let args: Vec<Array> =
             avals.iter().zip(&vars).map(|(a, v)| argument(trace, a.clone(), Payload::Var(*v))).collect();
-        let outs = effects::unmasked(|| f(&args))?;
+        let outs = f(&args)?;
         for x in &outs {
             super::check_escape(trace, role, std::slice::from_ref(x), at)?;
         }
@@ -179,14 +179,11 @@ pub(crate) fn eval_program(program: &Program, args: &[Array]) -> Result<Vec<Arra
     }
     let last_use = last_uses(program);
     for (i, eqn) in program.eqns.iter().enumerate() {
-        let mut inputs: Vec<Array> = eqn.inputs.iter().map(|&a| read(&env, a, eqn.at)).collect();
+        let inputs: Vec<Array> = eqn.inputs.iter().map(|&a| read(&env, a, eqn.at)).collect();
         let outs = with_location(eqn.at, || match inputs.iter().find_map(|x| x.as_poison()) {
             // A late error reaches only what depends on it.
             Some(e) => Ok(vec![Array::poison(e.clone()); eqn.outputs.len()]),
-            None => match effects::nested::masked(&eqn.prim, &mut inputs)? {
-                Some(masked) => bind_at(&masked, &inputs, eqn.at),
-                None => bind_at(&eqn.prim, &inputs, eqn.at),
-            },
+            None => bind_at(&eqn.prim, &inputs, eqn.at),
         })?;
         drop(inputs);
         for (v, x) in eqn.outputs.iter().zip(outs) {

@@ -16,7 +16,10 @@ use crate::{
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Operand, Primitive, Rules, Transpose,
         call::{at_front, fits, merge, nonzero, unzip_duals},
-        control::drop_inputs,
+        control::{
+            drop_inputs,
+            guard::{guarded, needs_guard},
+        },
         to_front,
     },
     shape::Aval,
@@ -106,7 +109,6 @@ fn switch_batch(p: &Switch, size: usize, xs: &[Array], axes: &[Option<usize>]) -
     let mut outs: Option<Vec<Array>> = None;
     for (i, branch) in p.branches.iter().enumerate() {
         let force = vec![true; branch.outputs.len()];
-        let branch = batch_program(branch, size, &all, &force)?;
         let taken = index.eq(ops::scalar_like(i as f64, &index));
         let masked: Vec<Array> = operands
             .iter()
@@ -115,7 +117,12 @@ fn switch_batch(p: &Switch, size: usize, xs: &[Array], axes: &[Option<usize>]) -
                 false => x.clone(),
             })
             .collect();
-        let own = crate::prim::effects::masked_lanes(&taken, || eval_program(&branch.program, &masked))?;
+        let own = if needs_guard(branch) {
+            let branch = batch_program(&guarded(branch)?, size, &[&[true], &all[..]].concat(), &force)?;
+            eval_program(&branch.program, &[std::slice::from_ref(&taken), &masked].concat())?
+        } else {
+            eval_program(&batch_program(branch, size, &all, &force)?.program, &masked)?
+        };
         outs = Some(match outs {
             None => own,
             Some(outs) => outs.iter().zip(&own).map(|(others, own)| ops::select_lanes(&taken, own, others)).collect(),

@@ -3,7 +3,11 @@
 //! Forward mode differentiates body and carry together. Reverse mode does not exist: the number of steps is not known
 //! before the loop has run, so intermediate carries have no place to be kept.
 
-use super::{Places, count, drop_inputs, fixpoint, rewire};
+use super::{
+    Places, count, drop_inputs, fixpoint,
+    guard::{guarded, needs_guard},
+    rewire,
+};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},
@@ -19,10 +23,7 @@ use crate::{
         instantiate,
         late_error::{cotangents_and_values, late_error},
     },
-    prim::{
-        effects::{masked_lanes, nested::silent},
-        to_front,
-    },
+    prim::{effects::silent::silent, to_front},
     shape::Aval,
     trace::{PartialEval, bind, here, recorder::eval_program, stage_program},
     transform::derived::{batch_program, jvp_program, split_program},
@@ -172,7 +173,12 @@ fn while_batch(p: &While, size: usize, xs: &[Array], axes: &[Option<usize>]) -> 
         return Ok((bind(new, &operands)?, lanes(&carry)));
     }
     let all = vec![true; carry.len()];
-    let body = batch_program(&p.body, size, &[body_caps, &all].concat(), &all)?;
+    // Lanes that have stopped go through the body too: whatever loops there must stand still for them.
+    let guards = needs_guard(&p.body);
+    let body = match guards {
+        true => batch_program(&guarded(&p.body)?, size, &[&[true], body_caps, &all].concat(), &all)?,
+        false => batch_program(&p.body, size, &[body_caps, &all].concat(), &all)?,
+    };
     let cond = batch_program(&p.cond, size, &[cond_caps, &all].concat(), &[true])?;
     let init: Vec<Array> = xs[n..].iter().zip(&axes[n..]).map(|(x, axis)| to_front(x, *axis, size)).collect();
     let cond_operands: Vec<Array> = operands[..p.n_cond].iter().chain(&init).cloned().collect();
@@ -185,7 +191,8 @@ fn while_batch(p: &While, size: usize, xs: &[Array], axes: &[Option<usize>]) -> 
     let body_avals = [&caps_avals[..], &cond_avals].concat();
     let step = stage_program(p.body.label, &body_avals, |xs| {
         let (running, old) = (&xs[n], &xs[n + 1..]);
-        let new = masked_lanes(running, || eval_program(&body.program, &[&xs[p.n_cond..n], old].concat()))?;
+        let guard = if guards { std::slice::from_ref(running) } else { &[] };
+        let new = eval_program(&body.program, &[guard, &xs[p.n_cond..n], old].concat())?;
         let next: Vec<Array> = old.iter().zip(&new).map(|(old, new)| ops::select_lanes(running, new, old)).collect();
         let goes_on = eval_program(&cond.program, &[&xs[..p.n_cond], &next[..]].concat())?;
         Ok([vec![running & &goes_on[0]], next].concat())

@@ -11,7 +11,7 @@ use crate::{
     prim::{
         Batch, Form, Higher, Jvp, Lower, Operands, Prim, Primitive, Rules, Transpose,
         call::{batch_call, dce_call, infer_program, jvp_call, merge, split_call, transpose_call},
-        effects::nested::silent_subs,
+        effects::silent::silent_subs,
     },
     shape::Aval,
     trace::{PartialEval, bind, bind_at, recorder::read, stage_program, with_location},
