@@ -80,6 +80,22 @@ fn derivatives_of_sub_programs_nested_64_deep() {
     }
 }
 
+/// Values that a sub-program passes on are not passed on twice: second derivatives grow with the square of the depth at
+/// most, since each level hands its residuals through all levels around it.
+#[test]
+fn second_derivatives_of_nested_sub_programs_stay_small() {
+    for (name, nest) in NESTS {
+        let n_eqns = |depth: usize| -> Result<usize> {
+            let second = grad(grad(move |x: Array| nest(depth, x)));
+            Ok(program_of(second, &one())?.counts().values().sum())
+        };
+        match (n_eqns(5), n_eqns(10)) {
+            (Ok(shallow), Ok(deep)) => assert!(deep <= 4 * shallow, "{name}: {shallow} equations, then {deep}"),
+            (shallow, _) => assert_eq!((name, shallow.unwrap_err().kind()), ("while", ErrorKind::MissingRule)),
+        }
+    }
+}
+
 /// Whatever the depth, a transformation of it works or says that it is too deep: the stack is never exhausted.
 #[test]
 fn transformations_near_the_limit() {

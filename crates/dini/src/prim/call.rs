@@ -11,7 +11,7 @@ use crate::{
     lower::eval_erased,
     shape::Aval,
     trace::{PartialEval, bind},
-    transform::derived::{batch_program, jvp_program, split_program, transpose_program},
+    transform::derived::{Residual, batch_program, jvp_program, split_program, transpose_program},
 };
 use std::sync::Arc;
 
@@ -121,11 +121,27 @@ pub(crate) fn split_call(program: &Arc<Program>, cx: &PartialEval<'_>, xs: &[Arr
     let unknown: Vec<bool> = xs.iter().map(|x| cx.is_unknown(x)).collect();
     let split = split_program(program, &unknown, &[])?;
     let known_operands: Vec<Array> = xs.iter().zip(&unknown).filter(|(_, u)| !**u).map(|(x, _)| x.clone()).collect();
-    let mut known = bind(Call { program: split.known.clone() }, &known_operands)?;
-    let residuals = known.split_off(known.len() - split.n_residuals);
+    let mut known = bind_unless_idle(split.computing(), &known_operands)?;
+    let residuals: Vec<Array> = split
+        .residuals()
+        .into_iter()
+        .map(|residual| match residual {
+            Residual::Input(i) => known_operands[i].clone(),
+            Residual::Result(i) => known[i].clone(),
+        })
+        .collect();
+    known.truncate(split.n_known());
     let operands: Vec<Array> = residuals.into_iter().chain(keep(xs, &unknown)).collect();
     let recorded = cx.record(Call { program: split.unknown.clone() }, &operands)?;
     Ok(merge(&split.unknown_out, known, recorded))
+}
+
+/// Runs a program that is known, unless there is nothing to be had from it.
+fn bind_unless_idle(program: Arc<Program>, xs: &[Array]) -> Result<Vec<Array>> {
+    match program.outputs.is_empty() && !program.has_effect() {
+        true => Ok(Vec::new()),
+        false => bind(Call { program }, xs),
+    }
 }
 
 /// Interleaves: the marked places take from `unknown`, the others from `known`.

@@ -5,12 +5,12 @@ use super::transpose::{Input, backward};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},
-    ir::{MemoKey, Program},
+    ir::{Atom, MemoKey, Program, Var, dce::dce},
     prim::{instantiate, to_front},
     shape::Aval,
     trace::{jvp_flat, partial_eval, recorder::eval_program, stage_program, vmap_flat},
 };
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 fn key(what: &'static str, a: &[bool], b: &[bool], size: usize) -> MemoKey {
     MemoKey { what, masks: [a.to_vec(), b.to_vec()], size }
@@ -106,6 +106,70 @@ pub(crate) struct SplitProgram {
     /// Which results are unknown.
     pub unknown_out: Vec<bool>,
     pub n_residuals: usize,
+}
+
+/// Where a residual of a divided program can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Residual {
+    /// It is a known input as it stands.
+    Input(usize),
+    /// It is a result of [`SplitProgram::computing`].
+    Result(usize),
+}
+
+impl SplitProgram {
+    /// The number of known results.
+    pub fn n_known(&self) -> usize {
+        self.known.outputs.len() - self.n_residuals
+    }
+
+    /// Where each residual comes from.
+    pub fn residuals(&self) -> Vec<Residual> {
+        self.sources().1
+    }
+
+    /// Known inputs → known results, then the residuals that are neither inputs nor results already.
+    pub fn computing(&self) -> Arc<Program> {
+        let (kept, _) = self.sources();
+        match kept.contains(&false) {
+            true => dce(&self.known, &kept, true).program.clone(),
+            false => self.known.clone(),
+        }
+    }
+
+    /// Which results of `known` are worth keeping, and where each residual is found among these and the inputs.
+    fn sources(&self) -> (Vec<bool>, Vec<Residual>) {
+        let (known, n) = (&self.known, self.n_known());
+        let mut kept = vec![true; n];
+        // Position of each variable among the results that are kept.
+        let mut places: HashMap<Var, usize> = HashMap::new();
+        let mut n_kept = n;
+        for (i, a) in known.outputs[..n].iter().enumerate() {
+            if let Atom::Var(v) = a {
+                places.entry(*v).or_insert(i);
+            }
+        }
+        let inputs: HashMap<Var, usize> = known.inputs.iter().enumerate().map(|(i, v)| (*v, i)).collect();
+        let residuals = known.outputs[n..]
+            .iter()
+            .map(|a| {
+                let var = if let Atom::Var(v) = a { Some(*v) } else { None };
+                let found = var.and_then(|v| {
+                    let input = inputs.get(&v).map(|&i| Residual::Input(i));
+                    input.or_else(|| places.get(&v).map(|&i| Residual::Result(i)))
+                });
+                kept.push(found.is_none());
+                found.unwrap_or_else(|| {
+                    n_kept += 1;
+                    if let Some(v) = var {
+                        places.insert(v, n_kept - 1);
+                    }
+                    Residual::Result(n_kept - 1)
+                })
+            })
+            .collect();
+        (kept, residuals)
+    }
 }
 
 /// Divides a program by which inputs are unknown. `force` marks results to be treated as unknown.

@@ -239,7 +239,7 @@ enum Residual {
     Hoisted(usize),
     /// It is a known stacked operand as it stands: known input i of the body.
     Stacked(usize),
-    /// Result i of the known body, stacked.
+    /// Result i of the known half, stacked.
     Step(usize),
 }
 
@@ -295,6 +295,8 @@ fn divide(p: &Scan, unknown: &[bool]) -> Result<Halves> {
             Residual::Hoisted(count(&hoisted) - 1)
         } else if let Some(j) = input.filter(|j| *j >= n_caps + n_carry) {
             Residual::Stacked(j)
+        } else if let Some(j) = (n_carry..i).find(|&j| stepped[j] && body.outputs[j] == *a) {
+            Residual::Step(count(&stepped[..j]))
         } else {
             stepped[i] = true;
             Residual::Step(count(&stepped) - 1)

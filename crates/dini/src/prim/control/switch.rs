@@ -14,17 +14,17 @@ use crate::{
     lower::erase,
     ops,
     prim::{
-        Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Operand, Primitive, Rules, Transpose,
+        Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Operand, Prim, Primitive, Rules, Transpose,
         call::{at_front, fits, merge, nonzero, unzip_duals},
         control::{
-            drop_inputs,
+            count, drop_inputs,
             guard::{guarded, needs_guard},
         },
         to_front,
     },
     shape::Aval,
     trace::{PartialEval, bind, recorder::eval_program, stage_program},
-    transform::derived::{batch_program, jvp_program, split_program, transpose_program},
+    transform::derived::{Residual, batch_program, jvp_program, split_program, transpose_program},
 };
 use dini_cpu::{dtype::DType, graph::Op};
 use std::sync::Arc;
@@ -143,51 +143,78 @@ fn switch_split(p: &Switch, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option
         |force: &[bool]| -> Result<Vec<_>> { p.branches.iter().map(|b| split_program(b, &unknown, force)).collect() };
     let mask = union(each(&[])?.iter().map(|b| b.unknown_out.clone()));
     let splits = each(&mask)?;
-    let n_known = mask.iter().filter(|u| !**u).count();
-    let residuals: Vec<Vec<Aval>> = splits.iter().map(|s| s.known.out_avals()[n_known..].to_vec()).collect();
-    let known_ins: Vec<Aval> = splits[0].known.in_avals();
-    let unknown_ins: Vec<Aval> =
-        p.branches[0].in_avals().into_iter().zip(&unknown).filter(|(_, u)| **u).map(|(a, _)| a).collect();
-    let known = splits
+    let n_known = count(&mask.iter().map(|u| !u).collect::<Vec<bool>>());
+    let known_mask: Vec<bool> = unknown.iter().map(|u| !u).collect();
+    let known_operands = keep(&xs[1..], &known_mask);
+    let computing: Vec<Arc<Program>> = splits.iter().map(|s| s.computing()).collect();
+    // What only one branch computes.
+    let own: Vec<Vec<Aval>> = computing.iter().map(|c| c.out_avals()[n_known..].to_vec()).collect();
+    let known = computing.iter().enumerate().map(|(i, c)| side_by_side(c, n_known, &own, i)).collect::<Result<_>>()?;
+    let known = Switch { branches: known };
+    let mut outs = match n_known == 0 && own.iter().all(Vec::is_empty) && !Prim::from(known.clone()).has_effect() {
+        true => Vec::new(),
+        false => bind(known, &[&xs[..1], &known_operands].concat())?,
+    };
+    // The operands of the rest: every residual of every branch, those that are operands or results already once each.
+    let mut kept: Vec<Residual> = Vec::new();
+    let mut place = |residual: Residual| {
+        kept.iter().position(|r| *r == residual).unwrap_or_else(|| {
+            kept.push(residual);
+            kept.len() - 1
+        })
+    };
+    let wanted: Vec<Vec<usize>> = splits
         .iter()
         .enumerate()
         .map(|(i, s)| {
-            let staged = stage_program(s.known.label, &known_ins, |args| {
-                let outs = eval_program(&s.known, args)?;
-                let mut all = outs[..n_known].to_vec();
-                for (j, avals) in residuals.iter().enumerate() {
-                    if i == j {
-                        all.extend_from_slice(&outs[n_known..]);
-                    } else {
-                        all.extend(avals.iter().map(ops::zeros_of));
-                    }
-                }
-                Ok(all)
-            })?;
-            Ok(staged.program)
+            let start: usize = n_known + own[..i].iter().map(Vec::len).sum::<usize>();
+            let beside = |r: Residual| match r {
+                Residual::Result(j) if j >= n_known => Residual::Result(start + j - n_known),
+                r => r,
+            };
+            s.residuals().into_iter().map(|r| place(beside(r))).collect()
         })
-        .collect::<Result<Vec<_>>>()?;
-    let all_residuals: Vec<Aval> = residuals.concat();
+        .collect();
+    let kept: Vec<Array> = kept
+        .iter()
+        .map(|r| match *r {
+            Residual::Input(i) => known_operands[i].clone(),
+            Residual::Result(i) => outs[i].clone(),
+        })
+        .collect();
+    let kept_avals = kept.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<Aval>>>()?;
+    let rest_avals = [kept_avals, keep(&p.branches[0].in_avals(), &unknown)].concat();
     let rest = splits
         .iter()
-        .enumerate()
-        .map(|(i, s)| {
-            let start: usize = residuals[..i].iter().map(Vec::len).sum();
-            let avals = [&all_residuals[..], &unknown_ins].concat();
-            let staged = stage_program(s.unknown.label, &avals, |args| {
-                let own = &args[start..start + residuals[i].len()];
-                eval_program(&s.unknown, &[own, &args[all_residuals.len()..]].concat())
+        .zip(&wanted)
+        .map(|(s, wanted)| {
+            let staged = stage_program(s.unknown.label, &rest_avals, |args| {
+                let own = wanted.iter().map(|&i| args[i].clone());
+                eval_program(&s.unknown, &own.chain(args[kept.len()..].iter().cloned()).collect::<Vec<Array>>())
             })?;
             Ok(staged.program)
         })
-        .collect::<Result<Vec<_>>>()?;
-    let known_mask: Vec<bool> = unknown.iter().map(|u| !u).collect();
-    let known_operands: Vec<Array> = std::iter::once(xs[0].clone()).chain(keep(&xs[1..], &known_mask)).collect();
-    let mut outs = bind(Switch { branches: known }, &known_operands)?;
-    let kept = outs.split_off(n_known);
-    let operands: Vec<Array> = std::iter::once(xs[0].clone()).chain(kept).chain(keep(&xs[1..], &unknown)).collect();
+        .collect::<Result<_>>()?;
+    outs.truncate(n_known);
+    let operands = [&xs[..1], &kept, &keep(&xs[1..], &unknown)].concat();
     let recorded = cx.record(Switch { branches: rest }, &operands)?;
     Ok(Some(merge(&mask, outs, recorded)))
+}
+
+/// The program of branch `i` with zeros for what other branches compute beyond the results that all have.
+fn side_by_side(program: &Arc<Program>, n_shared: usize, own: &[Vec<Aval>], i: usize) -> Result<Arc<Program>> {
+    let staged = stage_program(program.label, &program.in_avals(), |args| {
+        let outs = eval_program(program, args)?;
+        let mut all = outs[..n_shared].to_vec();
+        for (j, avals) in own.iter().enumerate() {
+            match i == j {
+                true => all.extend_from_slice(&outs[n_shared..]),
+                false => all.extend(avals.iter().map(ops::zeros_of)),
+            }
+        }
+        Ok(all)
+    })?;
+    Ok(staged.program)
 }
 
 fn switch_transpose(p: &Switch, cts: &[Option<Array>], xs: &[Operand]) -> Result<Vec<Option<Array>>> {
