@@ -1,6 +1,6 @@
 //! Buffers: the typed, aligned storage of arrays.
 //!
-//! Invariants: storage is aligned to [`ALIGNMENT`] bytes; every byte below `len · size` is initialized; the bytes of a
+//! Invariants: storage is aligned to [`ALIGNMENT`] bytes, that of less than a kilobyte to [`SMALL_ALIGNMENT`]; every byte below `len · size` is initialized; the bytes of a
 //! `bool` buffer are 0 or 1. A buffer knows nothing of shapes.
 
 mod storage;
@@ -15,6 +15,9 @@ use storage::Block;
 
 /// Alignment of a buffer's storage in bytes: one cache line, and the widest vector register.
 pub const ALIGNMENT: usize = 64;
+
+/// Alignment of small buffers' storage in bytes: no element needs more.
+pub const SMALL_ALIGNMENT: usize = 16;
 
 /// A dense run of elements of one type.
 pub struct Buffer {
@@ -228,11 +231,23 @@ mod tests {
 
     #[test]
     fn storage_is_aligned_zeroed_and_typed() {
-        let b = Buffer::zeros(DType::F32, 5);
-        assert_eq!((b.dtype(), b.len(), b.is_empty()), (DType::F32, 5, false));
-        assert_eq!(b.as_ptr() as usize % ALIGNMENT, 0);
-        assert_eq!(b.as_slice::<f32>(), [0.0; 5]);
-        assert_eq!(b.bytes().len(), 20);
+        for (len, alignment) in [(1, SMALL_ALIGNMENT), (5, SMALL_ALIGNMENT), (500, ALIGNMENT)] {
+            let b = Buffer::zeros(DType::F32, len);
+            assert_eq!((b.dtype(), b.len(), b.is_empty()), (DType::F32, len, false));
+            assert_eq!(b.as_ptr() as usize % alignment, 0);
+            assert_eq!(b.as_slice::<f32>(), vec![0.0; len]);
+            assert_eq!(b.bytes().len(), 4 * len);
+        }
+    }
+
+    #[test]
+    fn elements_move_with_their_buffer() {
+        for len in [1, 2, 3, 1000] {
+            let elements: Vec<f64> = (0..len).map(|i| i as f64).collect();
+            let moved = Box::new(Buffer::from_slice(&elements));
+            let shared = Arc::new(*moved);
+            assert_eq!(shared.as_slice::<f64>(), elements);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod builtin;
 mod call;
 mod frame;
+mod frames;
 mod reduce;
 mod scalar;
 mod strided;
@@ -19,8 +20,9 @@ use crate::{
     schedule::{self, KernelStep, Moving, Slot, SlotId, Step, Tensor},
 };
 use frame::{Frame, Needs};
+use frames::Frames;
 use scalar::ScalarProgram;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use strided::with_bits;
 use tile::TileProgram;
 
@@ -41,8 +43,7 @@ pub(crate) struct Program {
     /// The slots whose buffers leave with the results.
     results: Vec<SlotId>,
     needs: Needs,
-    /// Memory of runs that ended. Each run takes one or makes its own, so runs may overlap and nest.
-    frames: Mutex<Vec<Frame>>,
+    frames: Frames,
 }
 
 /// Compiles steps; neighbours that compute single elements become one program.
@@ -89,16 +90,25 @@ impl Program {
         let steps = compile(schedule.steps, &schedule.slots, &mut needs);
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
-        Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames: Mutex::new(vec![]) }
+        Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames: Frames::default() }
     }
 
-    /// Runs on inputs of the right types.
-    pub fn run(&self, inputs: &[Arc<Buffer>]) -> Result<Vec<Arc<Buffer>>, RunError> {
-        let frame = self.frames.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut frame = frame.unwrap_or_else(|| Frame::new(&self.slots, &self.needs));
+    /// Number of outputs.
+    pub fn n_outputs(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Runs on inputs of the right types, and gives the outputs in order.
+    pub fn run<'a>(
+        &self,
+        n_inputs: usize,
+        input: impl Fn(usize) -> &'a Arc<Buffer>,
+        output: impl FnMut(Arc<Buffer>),
+    ) -> Result<(), RunError> {
+        let mut frame = self.frames.take().unwrap_or_else(|| Box::new(Frame::new(&self.slots, &self.needs)));
         // Inputs are the first slots.
-        for (i, input) in inputs.iter().enumerate() {
-            frame.lend(SlotId(i as u32), input.as_ptr());
+        for i in 0..n_inputs {
+            frame.lend(SlotId(i as u32), input(i).as_ptr());
         }
         for &slot in &self.results {
             let Slot::Result { bytes } = self.slots[slot.0 as usize] else { continue };
@@ -109,30 +119,41 @@ impl Program {
         let outcome = unsafe { run_steps(&self.steps, &mut frame) };
         crate::counters::add_kernels(std::mem::take(&mut frame.n_kernels));
         // If a called function panics this is not reached, and the frame is dropped.
-        let outputs = outcome.map(|()| self.collect(&mut frame, inputs));
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
-        outputs
+        if outcome.is_ok() {
+            self.collect(&mut frame, input, output);
+        }
+        self.frames.put(frame);
+        outcome
     }
 
-    fn collect(&self, frame: &mut Frame, inputs: &[Arc<Buffer>]) -> Vec<Arc<Buffer>> {
-        let mut outputs: Vec<Arc<Buffer>> = Vec::with_capacity(self.outputs.len());
-        for (i, output) in self.outputs.iter().enumerate() {
-            outputs.push(match &self.slots[output.slot.0 as usize] {
-                Slot::Input(position) => inputs[*position].clone(),
+    fn collect<'a>(
+        &self,
+        frame: &mut Frame,
+        input: impl Fn(usize) -> &'a Arc<Buffer>,
+        mut output: impl FnMut(Arc<Buffer>),
+    ) {
+        // Results that leave more than once.
+        let mut again: Vec<(SlotId, Arc<Buffer>)> = Vec::new();
+        for (i, out) in self.outputs.iter().enumerate() {
+            output(match &self.slots[out.slot.0 as usize] {
+                Slot::Input(position) => input(*position).clone(),
                 Slot::Constant(value) => value.clone(),
-                Slot::Result { .. } => match frame.take(output.slot) {
-                    Some(buffer) => buffer.typed(output.dtype, output.len),
+                Slot::Result { .. } => match frame.take(out.slot) {
+                    Some(buffer) => {
+                        let buffer = buffer.typed(out.dtype, out.len);
+                        if self.outputs[i + 1..].iter().any(|later| later.slot == out.slot) {
+                            again.push((out.slot, buffer.clone()));
+                        }
+                        buffer
+                    }
                     None => {
-                        let same = self.outputs[..i].iter().position(|earlier| earlier.slot == output.slot);
-                        outputs[same.expect("a result leaves once")].clone()
+                        let same = again.iter().find(|(slot, _)| *slot == out.slot);
+                        same.expect("a result leaves once").1.clone()
                     }
                 },
-                Slot::Temporary { .. } | Slot::Window | Slot::Empty => {
-                    Arc::new(Buffer::zeros(output.dtype, output.len))
-                }
+                Slot::Temporary { .. } | Slot::Window | Slot::Empty => Arc::new(Buffer::zeros(out.dtype, out.len)),
             });
         }
-        outputs
     }
 }
 

@@ -10,21 +10,56 @@ use crate::{
     shape::Aval,
     trace::recorder::blame,
 };
-use dini_cpu::buffer::Buffer;
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use rustc_hash::FxHasher;
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hash, Hasher},
+    rc::Rc,
+    sync::Arc,
+};
 
 /// One compiled operation.
 struct Entry {
+    prim: Prim,
+    ins: Vec<Aval>,
     program: Arc<Program>,
     compiled: Arc<Compiled>,
     outs: Vec<Aval>,
 }
 
-/// Entries kept per thread; when full the cache starts over, which costs recompiling single operations.
-const CAPACITY: usize = 4096;
+impl Entry {
+    fn fits(&self, prim: &Prim, inputs: &[Array]) -> bool {
+        self.ins.len() == inputs.len() && self.ins.iter().zip(inputs).all(|(a, x)| a == x.aval()) && self.prim == *prim
+    }
+}
+
+/// Compiled operations by the hash of operation and operand types.
+#[derive(Default)]
+struct Cache {
+    entries: HashMap<u64, Vec<Rc<Entry>>, BuildHasherDefault<FxHasher>>,
+    n_entries: usize,
+}
+
+impl Cache {
+    /// Entries kept per thread; when full the cache starts over, which costs recompiling single operations.
+    const CAPACITY: usize = 4096;
+
+    fn find(&self, hash: u64, prim: &Prim, inputs: &[Array]) -> Option<Rc<Entry>> {
+        self.entries.get(&hash)?.iter().find(|entry| entry.fits(prim, inputs)).cloned()
+    }
+
+    fn add(&mut self, hash: u64, entry: Rc<Entry>) {
+        if self.n_entries >= Cache::CAPACITY {
+            *self = Cache::default();
+        }
+        self.n_entries += 1;
+        self.entries.entry(hash).or_default().push(entry);
+    }
+}
 
 thread_local! {
-    static CACHE: RefCell<HashMap<(Prim, Vec<Aval>), Rc<Entry>>> = RefCell::default();
+    static CACHE: RefCell<Cache> = RefCell::default();
 }
 
 /// Runs one operation on concrete operands.
@@ -34,68 +69,65 @@ pub(crate) fn eval(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Array>>
 
 /// [`eval`] that looks at nothing.
 pub(crate) fn eval_whole(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Array>> {
-    let avals: Vec<Aval> = inputs.iter().map(|x| x.aval().clone()).collect();
-    let key = (prim.clone(), avals);
-    let found = CACHE.with(|c| c.borrow().get(&key).cloned());
+    let mut hasher = FxHasher::default();
+    prim.hash(&mut hasher);
+    inputs.iter().for_each(|x| x.aval().hash(&mut hasher));
+    let hash = hasher.finish();
+    let found = CACHE.with(|c| c.borrow().find(hash, prim, inputs));
     let entry = match found {
         Some(entry) => entry,
         None => {
-            let entry = Rc::new(make(prim, inputs, &key.1, at)?);
+            let entry = Rc::new(make(prim, inputs, at)?);
             // What is compared by identity is never found again.
             if !lower::is_unique(prim) {
-                CACHE.with(|c| {
-                    let mut cache = c.borrow_mut();
-                    if cache.len() >= CAPACITY {
-                        cache.clear();
-                    }
-                    cache.insert(key, entry.clone());
-                });
+                CACHE.with(|c| c.borrow_mut().add(hash, entry.clone()));
             }
             entry
         }
     };
-    run(&entry.program, &entry.compiled, &entry.outs, inputs, Origin { what: prim.name(), at })
+    run(&entry.program, &entry.compiled, &entry.outs, [&[], inputs], Origin { what: prim.name(), at })
         // An error that has a line is the user's own, from a host function.
         .map_err(|e| if e.location().is_some() { e } else { e.op(prim.name()).at(at) })
 }
 
-fn make(prim: &Prim, inputs: &[Array], avals: &[Aval], at: Loc) -> Result<Entry> {
-    let outs = prim.infer(avals).map_err(|e| blame(e, prim, inputs, at))?;
-    let n = avals.len() as u32;
+fn make(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Entry> {
+    let ins: Vec<Aval> = inputs.iter().map(|x| x.aval().clone()).collect();
+    let outs = prim.infer(&ins).map_err(|e| blame(e, prim, inputs, at))?;
+    let n = ins.len() as u32;
     let vars: Vec<Var> = (0..n).map(Var).collect();
     let results: Vec<Var> = (n..n + outs.len() as u32).map(Var).collect();
     let eqn =
         Eqn { prim: prim.clone(), inputs: vars.iter().copied().map(Atom::Var).collect(), outputs: results.clone(), at };
-    let all: Vec<Aval> = avals.iter().chain(&outs).cloned().collect();
+    let all: Vec<Aval> = ins.iter().chain(&outs).cloned().collect();
     let label = Label { role: "eval", at };
     let program = Arc::new(renumber(&all, vars, vec![eqn], results.into_iter().map(Atom::Var).collect(), label));
     let compiled = lower::compile(&program).map_err(|e| e.op(prim.name()).at(at))?;
-    Ok(Entry { program, compiled, outs })
+    Ok(Entry { prim: prim.clone(), ins, program, compiled, outs })
 }
 
-/// Runs a compiled program on concrete arrays.
+/// Runs a compiled program on concrete arrays: `captures`, then `args`.
 pub(crate) fn run(
     program: &Arc<Program>,
     compiled: &Compiled,
     outs: &[Aval],
-    inputs: &[Array],
+    [captures, args]: [&[Array]; 2],
     origin: Origin,
 ) -> Result<Vec<Array>> {
-    let buffers = inputs.iter().map(buffer).collect::<Result<Vec<_>>>()?;
-    let results = compiled.run(program, &buffers)?;
-    Ok(results
-        .into_iter()
-        .zip(outs)
-        .map(|(data, aval)| match data {
-            Ok(data) => Array::concrete(aval.clone(), data, origin),
-            Err(e) => Array::poison(e),
-        })
-        .collect())
-}
-
-fn buffer(x: &Array) -> Result<Arc<Buffer>> {
-    match x.as_concrete() {
-        Some(c) => Ok(c.data.clone()),
+    let concrete = |x: &Array| match x.as_concrete() {
+        Some(_) => Ok(()),
         None => Err(Error::new(ErrorKind::Internal, format!("evaluation of a traced value: {}", x.provenance()))),
-    }
+    };
+    captures.iter().chain(args).try_for_each(concrete)?;
+    let input = |i: usize| {
+        let x = captures.get(i).unwrap_or_else(|| &args[i - captures.len()]);
+        &x.as_concrete().expect("checked above").data
+    };
+    let mut results = Vec::with_capacity(outs.len());
+    compiled.run(program, input, |data| {
+        results.push(match data {
+            Ok(data) => Array::concrete(outs[results.len()].clone(), data, origin),
+            Err(e) => Array::poison(e),
+        });
+    })?;
+    Ok(results)
 }

@@ -30,8 +30,8 @@ use std::{
 /// A program ready to run.
 pub(crate) struct Compiled {
     executable: Executable,
-    /// Which program inputs the executable takes.
-    used_inputs: Vec<bool>,
+    /// The program inputs that the executable takes.
+    used_inputs: Vec<usize>,
     /// Each program output: the executable's, in order, or an error that it depends on.
     poisons: Vec<Option<Error>>,
 }
@@ -47,6 +47,7 @@ pub(crate) fn compile(program: &Arc<Program>) -> Result<Arc<Compiled>> {
     counters::count_compile();
     let Prepared { program: prepared, used_inputs, poisons } = prepare(program)?;
     let (graph, _) = lower(&prepared)?;
+    let used_inputs = (0..used_inputs.len()).filter(|&i| used_inputs[i]).collect();
     let compiled = Arc::new(Compiled { executable: Executable::compile(&graph), used_inputs, poisons });
     if !holds_closure(program) {
         let mut cache = lock();
@@ -72,24 +73,25 @@ pub(crate) fn is_unique(prim: &Prim) -> bool {
 }
 
 impl Compiled {
-    /// Runs on the program's inputs. `program` is the caller's own, for the line of a failure.
-    pub fn run(&self, program: &Arc<Program>, inputs: &[Arc<Buffer>]) -> Result<Vec<Result<Arc<Buffer>>>> {
-        let outs = if self.used_inputs.iter().all(|u| *u) {
-            self.executable.run(inputs)
-        } else {
-            let used: Vec<Arc<Buffer>> =
-                inputs.iter().zip(&self.used_inputs).filter(|(_, u)| **u).map(|(x, _)| x.clone()).collect();
-            self.executable.run(&used)
-        };
-        let mut outs = outs.map_err(|e| run_error(e, program))?.into_iter();
-        Ok(self
-            .poisons
-            .iter()
-            .map(|p| match p {
-                Some(e) => Err(e.clone()),
-                None => outs.next().ok_or_else(|| Error::new(ErrorKind::Internal, "the executable lacks a result")),
-            })
-            .collect())
+    /// Runs on the program's inputs, asked for by number, and gives each result in order. `program` is the caller's own,
+    /// for the line of a failure.
+    pub fn run<'a>(
+        &self,
+        program: &Arc<Program>,
+        input: impl Fn(usize) -> &'a Arc<Buffer>,
+        mut output: impl FnMut(Result<Arc<Buffer>>),
+    ) -> Result<()> {
+        let mut poisons = self.poisons.iter();
+        let taken = |i: usize| input(self.used_inputs[i]);
+        let outcome = self.executable.run_each(taken, |data| {
+            // Results that are errors come between.
+            for e in poisons.by_ref().map_while(Option::as_ref) {
+                output(Err(e.clone()));
+            }
+            output(Ok(data));
+        });
+        poisons.flatten().for_each(|e| output(Err(e.clone())));
+        outcome.map_err(|e| run_error(e, program))
     }
 }
 

@@ -9,12 +9,19 @@ use std::fmt;
 pub type Shape = SmallVec<[usize; 4]>;
 
 /// Element type and shape of an array ("abstract value").
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub struct Aval {
     /// Element type.
     pub dtype: DType,
     /// Extent of each axis.
     pub shape: Shape,
+}
+
+impl Clone for Aval {
+    /// Copies the shape as one block, not extent by extent: compiled calls do this for each result.
+    fn clone(&self) -> Aval {
+        Aval::new(self.dtype, &self.shape)
+    }
 }
 
 impl Aval {

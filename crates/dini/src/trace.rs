@@ -134,6 +134,11 @@ pub(crate) fn current() -> Rc<Trace> {
     CURRENT.with(|c| c.borrow().clone())
 }
 
+/// Whether no transformation is under way.
+pub(crate) fn is_eval() -> bool {
+    CURRENT.with(|c| matches!(c.borrow().kind, Kind::Eval))
+}
+
 /// Runs `f` with `trace` current.
 pub(crate) fn with_trace<R>(trace: &Rc<Trace>, f: impl FnOnce() -> R) -> R {
     let mut before = Some(CURRENT.with(|c| c.replace(trace.clone())));

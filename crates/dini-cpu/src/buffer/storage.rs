@@ -1,13 +1,15 @@
 //! Aligned blocks of memory, the large ones used again.
 //!
 //! Fresh pages from the operating system cost several times what a kernel spends on filling them, so large blocks that
-//! are given back are kept, up to a limit, and handed out again.
+//! are given back are kept, up to a limit, and handed out again. Single elements stand in the block itself: an allocation
+//! costs as much as many a call of a compiled function of scalars.
 //!
 //! Invariant: every byte of a block is initialized, with zeros or with what an earlier owner left.
 
-use super::ALIGNMENT;
+use super::{ALIGNMENT, SMALL_ALIGNMENT};
 use std::{
     alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    cell::UnsafeCell,
     collections::BTreeMap,
     ptr::NonNull,
     sync::{Mutex, PoisonError},
@@ -19,8 +21,30 @@ const MIN_KEPT: usize = 32 << 10;
 /// Kept blocks together take at most this much.
 const MAX_KEPT_TOTAL: usize = 256 << 20;
 
+/// Allocations below this size make do with [`SMALL_ALIGNMENT`], which the allocator gives much faster.
+const MIN_ALIGNED: usize = 1 << 10;
+
+/// Bytes that need no allocation.
+const INLINE: usize = 16;
+
 /// Owned memory.
 pub(super) struct Block {
+    place: Place,
+}
+
+enum Place {
+    /// In the block itself: its address changes when the block moves.
+    Inline(UnsafeCell<InlineBytes>),
+    /// Allocated.
+    Heap(Allocation),
+    /// Somebody else's.
+    Borrowed(NonNull<u8>),
+}
+
+#[repr(C, align(16))]
+struct InlineBytes([u8; INLINE]);
+
+struct Allocation {
     data: NonNull<u8>,
     capacity: usize,
 }
@@ -29,10 +53,12 @@ pub(super) struct Block {
 unsafe impl Send for Block {}
 // SAFETY: shared access gives nothing but the address.
 unsafe impl Sync for Block {}
+// SAFETY: as for a block.
+unsafe impl Send for Allocation {}
 
 /// Blocks that nobody owns, by size.
 struct Kept {
-    by_capacity: BTreeMap<usize, Vec<Block>>,
+    by_capacity: BTreeMap<usize, Vec<Allocation>>,
     total: usize,
 }
 
@@ -43,7 +69,8 @@ const fn dangling() -> NonNull<u8> {
 }
 
 fn layout(capacity: usize) -> Layout {
-    Layout::from_size_align(capacity, ALIGNMENT).expect("a buffer's size fits the address space")
+    let alignment = if capacity < MIN_ALIGNED { SMALL_ALIGNMENT } else { ALIGNMENT };
+    Layout::from_size_align(capacity, alignment).expect("a buffer's size fits the address space")
 }
 
 /// The size that is allocated for this many bytes: large ones are rounded up to one of eight sizes per power of two, so
@@ -57,27 +84,13 @@ fn rounded(bytes: usize) -> usize {
 }
 
 impl Block {
-    /// No memory.
-    pub fn empty() -> Block {
-        Block { data: dangling(), capacity: 0 }
-    }
-
     /// At least this many bytes, and whether they are known to be zeros.
     pub fn new(bytes: usize) -> (Block, bool) {
-        if bytes == 0 {
-            return (Block::empty(), true);
+        if bytes <= INLINE {
+            return (Block { place: Place::Inline(UnsafeCell::new(InlineBytes([0; INLINE]))) }, true);
         }
-        let capacity = rounded(bytes);
-        if capacity >= MIN_KEPT
-            && let Some(block) = keep().take(capacity)
-        {
-            return (block, false);
-        }
-        let layout = layout(capacity);
-        // SAFETY: the layout's size is not 0.
-        let data = unsafe { alloc_zeroed(layout) };
-        let Some(data) = NonNull::new(data) else { handle_alloc_error(layout) };
-        (Block { data, capacity }, true)
+        let (allocation, is_zero) = Allocation::new(bytes);
+        (Block { place: Place::Heap(allocation) }, is_zero)
     }
 
     /// At least this many zeros.
@@ -85,36 +98,60 @@ impl Block {
         let (block, is_zero) = Block::new(bytes);
         if !is_zero {
             // SAFETY: the block has that many bytes and nobody else knows it.
-            unsafe { block.data.write_bytes(0, bytes) }
+            unsafe { block.as_ptr().write_bytes(0, bytes) }
         }
         block
     }
 
     /// A view of memory that somebody else owns; dropping it does nothing.
     pub fn borrowed(data: *mut u8) -> Block {
-        Block { data: NonNull::new(data).unwrap_or(dangling()), capacity: 0 }
+        Block { place: Place::Borrowed(NonNull::new(data).unwrap_or(dangling())) }
     }
 
+    /// The address; small blocks take their memory along when they move.
     pub fn as_ptr(&self) -> *mut u8 {
-        self.data.as_ptr()
+        match &self.place {
+            Place::Inline(bytes) => bytes.get().cast(),
+            Place::Heap(allocation) => allocation.data.as_ptr(),
+            Place::Borrowed(data) => data.as_ptr(),
+        }
     }
 
     /// Size in bytes; 0 for borrowed memory.
     pub fn capacity(&self) -> usize {
-        self.capacity
+        match &self.place {
+            Place::Inline(_) => INLINE,
+            Place::Heap(allocation) => allocation.capacity,
+            Place::Borrowed(_) => 0,
+        }
     }
 }
 
-impl Drop for Block {
+impl Allocation {
+    /// At least this many bytes, and whether they are known to be zeros.
+    fn new(bytes: usize) -> (Allocation, bool) {
+        let capacity = rounded(bytes);
+        if capacity >= MIN_KEPT
+            && let Some(allocation) = keep().take(capacity)
+        {
+            return (allocation, false);
+        }
+        let layout = layout(capacity);
+        // SAFETY: the layout's size is not 0: what needs no memory is inline.
+        let data = unsafe { alloc_zeroed(layout) };
+        let Some(data) = NonNull::new(data) else { handle_alloc_error(layout) };
+        (Allocation { data, capacity }, true)
+    }
+}
+
+impl Drop for Allocation {
     fn drop(&mut self) {
-        let Block { data, capacity } = *self;
+        let Allocation { data, capacity } = *self;
         if capacity >= MIN_KEPT && keep().put(data, capacity) {
             return;
         }
-        if capacity > 0 {
-            // SAFETY: allocated in `new` with the same layout, and not freed before.
-            unsafe { dealloc(data.as_ptr(), layout(capacity)) }
-        }
+        // SAFETY: allocated in `new` with the same layout, and not freed before.
+        unsafe { dealloc(data.as_ptr(), layout(capacity)) }
     }
 }
 
@@ -123,10 +160,10 @@ fn keep() -> std::sync::MutexGuard<'static, Kept> {
 }
 
 impl Kept {
-    fn take(&mut self, capacity: usize) -> Option<Block> {
-        let block = self.by_capacity.get_mut(&capacity)?.pop()?;
+    fn take(&mut self, capacity: usize) -> Option<Allocation> {
+        let allocation = self.by_capacity.get_mut(&capacity)?.pop()?;
         self.total -= capacity;
-        Some(block)
+        Some(allocation)
     }
 
     /// Keeps the memory, unless that would be too much.
@@ -134,7 +171,7 @@ impl Kept {
         let fits = self.total + capacity <= MAX_KEPT_TOTAL;
         if fits {
             self.total += capacity;
-            self.by_capacity.entry(capacity).or_default().push(Block { data, capacity });
+            self.by_capacity.entry(capacity).or_default().push(Allocation { data, capacity });
         }
         fits
     }

@@ -15,7 +15,7 @@ use crate::{
     lower::{self, Compiled},
     prim::call::Call,
     shape::Aval,
-    trace::{self, Kind, Staged, bind_at, stage},
+    trace::{self, Staged, bind_at, stage},
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
 use std::{
@@ -57,23 +57,58 @@ impl Entry {
     }
 
     fn run(&self, at: Loc, leaves: &[Array]) -> Result<Vec<Array>> {
-        let inputs = self.staged.operands(leaves);
-        let eager = matches!(trace::current().kind, Kind::Eval) && inputs.iter().all(Array::is_concrete);
-        if eager && debug_nans::enabled() {
-            debug_nans::run(&self.staged.program, &inputs)
-        } else if eager {
-            let compiled = match self.compiled.get() {
-                Some(c) => c,
-                None => {
-                    let made = lower::compile(&self.staged.program)?;
-                    self.compiled.get_or_init(|| made)
-                }
-            };
-            let origin = Origin { what: "jit", at };
-            eval::run(&self.staged.program, compiled, &self.out_avals, &inputs, origin)
-        } else {
+        let captures = &self.staged.captures;
+        let eager = captures.iter().chain(leaves).all(Array::is_concrete) && trace::is_eval();
+        if !eager {
             let prim = Call { program: self.staged.program.clone() };
-            bind_at(&prim.into(), &inputs, trace::location_or(at))
+            return bind_at(&prim.into(), &self.staged.operands(leaves), trace::location_or(at));
+        }
+        if debug_nans::enabled() {
+            return debug_nans::run(&self.staged.program, &self.staged.operands(leaves));
+        }
+        let compiled = match self.compiled.get() {
+            Some(c) => c,
+            None => {
+                let made = lower::compile(&self.staged.program)?;
+                self.compiled.get_or_init(|| made)
+            }
+        };
+        let origin = Origin { what: "jit", at };
+        eval::run(&self.staged.program, compiled, &self.out_avals, [captures, leaves], origin)
+    }
+}
+
+/// What a compiled function has traced. The first few entries are found without a lock.
+#[derive(Default)]
+struct Entries {
+    /// Entries without captured tracers: they never go.
+    first: [OnceLock<Arc<Entry>>; 4],
+    others: Mutex<Vec<Arc<Entry>>>,
+}
+
+impl Entries {
+    /// Runs `f` on the entry for these leaves, if there is one.
+    fn find<R>(&self, def: &TreeDef, leaves: &[Array], f: impl FnOnce(&Entry) -> R) -> Option<R> {
+        for entry in &self.first {
+            match entry.get() {
+                Some(entry) if entry.fits(def, leaves) => return Some(f(entry)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let found = {
+            let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+            others.retain(|e| e.lives());
+            others.iter().find(|e| e.fits(def, leaves)).cloned()
+        };
+        found.map(|entry| f(&entry))
+    }
+
+    fn add(&self, entry: Arc<Entry>) {
+        let stays = entry.staged.captures.iter().all(|x| x.as_tracer().is_none());
+        let placed = stays && self.first.iter().any(|place| place.set(entry.clone()).is_ok());
+        if !placed {
+            self.others.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
         }
     }
 }
@@ -116,25 +151,20 @@ pub fn jit<In: Tree, R: Outcome>(f: impl Fn(In) -> R) -> impl Fn(In) -> Result<R
 #[track_caller]
 pub fn jit_with<In: Tree, R: Outcome>(_options: Jit, f: impl Fn(In) -> R) -> impl Fn(In) -> Result<R::Tree> {
     let at = Location::caller();
-    let entries: Mutex<Vec<Arc<Entry>>> = Mutex::default();
+    let entries = Entries::default();
     move |x| {
         let (leaves, in_def) = flatten(&x);
-        let found = {
-            let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
-            entries.retain(|e| e.lives());
-            entries.iter().find(|e| e.fits(&in_def, &leaves)).cloned()
+        let run = |entry: &Entry| -> Result<R::Tree> {
+            let outs = entry.run(at, &leaves).and_then(sound).map_err(|e| e.inside("jit", at))?;
+            unflatten(&entry.out_def, outs)
         };
-        let entry = match found {
-            Some(entry) => entry,
-            None => {
-                let in_avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
-                let entry = Arc::new(trace_entry("jit", at, &f, &in_def, in_avals)?);
-                entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
-                entry
-            }
-        };
-        let outs = entry.run(at, &leaves).and_then(sound).map_err(|e| e.inside("jit", at))?;
-        unflatten(&entry.out_def, outs)
+        if let Some(result) = entries.find(&in_def, &leaves, run) {
+            return result;
+        }
+        let in_avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+        let entry = Arc::new(trace_entry("jit", at, &f, &in_def, in_avals)?);
+        entries.add(entry.clone());
+        run(&entry)
     }
 }
 
