@@ -92,7 +92,7 @@ pub(crate) fn eval_whole(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<A
 
 fn make(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Entry> {
     let ins: Vec<Aval> = inputs.iter().map(|x| x.aval().clone()).collect();
-    let outs = prim.infer(&ins).map_err(|e| blame(e, prim, inputs, at))?;
+    let outs = prim.infer(&ins).map_err(|e| blame(e, prim.name(), inputs, at))?;
     let n = ins.len() as u32;
     let vars: Vec<Var> = (0..n).map(Var).collect();
     let results: Vec<Var> = (n..n + outs.len() as u32).map(Var).collect();

@@ -81,7 +81,7 @@ fn wrap_places(x: &Aval, indices: &Array, n_batch: usize) -> Result<Array> {
 /// ```
 #[track_caller]
 pub fn one_hot(indices: &Array, n: usize, dtype: DType) -> Array {
-    attempt("one_hot", || {
+    attempt("one_hot", &[indices], || {
         let i = indices.try_aval()?;
         require_integer(i)?;
         let shape = [&i.shape[..], &[n]].concat();

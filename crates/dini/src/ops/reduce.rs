@@ -86,7 +86,7 @@ enum Over<'a> {
 /// Runs a reduction over axes given in a user's form.
 #[track_caller]
 fn over(op: &str, x: &Array, axes: Over<'_>, body: impl FnOnce(&Array, &[usize]) -> Result<Array>) -> Array {
-    attempt(op, || {
+    attempt(op, &[x], || {
         let aval = x.try_aval()?;
         let axes = match axes {
             Over::All => (0..aval.ndim()).collect(),

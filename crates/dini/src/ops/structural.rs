@@ -25,24 +25,30 @@ use crate::{
         reverse::Reverse, slice::Slice,
     },
     shape::{Aval, Shape, normalize_axis},
-    trace::{self, bind1, here},
+    trace::{self, bind1, here, recorder::blame},
 };
 use dini_cpu::{buffer::Buffer, dtype::DType};
 use std::sync::Arc;
 
 /// Runs the body of a composed operation, every part of it attributed to the caller's line; a failure becomes the
-/// result's poison and names the operation.
+/// result's poison and names the operation and where its operands come from.
 #[track_caller]
-pub(crate) fn attempt(op: &str, body: impl FnOnce() -> Result<Array>) -> Array {
+pub(crate) fn attempt(op: &str, operands: &[&Array], body: impl FnOnce() -> Result<Array>) -> Array {
     let at = here();
-    Array::from_result(trace::with_location(at, body).map_err(|e| e.op(op).at(at)))
+    Array::from_result(trace::with_location(at, body).map_err(|e| blame(e, op, operands.iter().copied(), at)))
 }
 
 /// Like [`attempt`] for a known number of results, each of which carries the error.
 #[track_caller]
-pub(crate) fn attempt_many(op: &str, n: usize, body: impl FnOnce() -> Result<Vec<Array>>) -> Vec<Array> {
+pub(crate) fn attempt_many(
+    op: &str,
+    n: usize,
+    operands: &[&Array],
+    body: impl FnOnce() -> Result<Vec<Array>>,
+) -> Vec<Array> {
     let at = here();
-    trace::with_location(at, body).unwrap_or_else(|e| vec![Array::poison(e.op(op).at(at)); n])
+    trace::with_location(at, body)
+        .unwrap_or_else(|e| vec![Array::poison(blame(e, op, operands.iter().copied(), at)); n])
 }
 
 /// Axes counted from either end as ascending ones below `ndim`.

@@ -72,7 +72,7 @@ pub(super) fn record(
     at: Loc,
 ) -> Result<Vec<Array>> {
     let avals: Vec<Aval> = inputs.iter().map(|x| x.aval().clone()).collect();
-    let outs = prim.infer(&avals).map_err(|e| blame(e, prim, inputs, at))?;
+    let outs = prim.infer(&avals).map_err(|e| blame(e, prim.name(), inputs, at))?;
     let mut recorder = recorder.borrow_mut();
     let inputs = inputs.iter().map(|x| recorder.atom(trace, x)).collect::<Result<Vec<_>>>()?;
     let vars: Vec<Var> = outs.iter().map(|a| recorder.fresh(a.clone())).collect();
@@ -81,14 +81,14 @@ pub(super) fn record(
     Ok(outs.into_iter().zip(vars).map(|(a, v)| Array::traced(a, trace.tag, Payload::Var(v), origin)).collect())
 }
 
-/// Adds the operation, the line and the operands to an error of type inference.
-pub(crate) fn blame(mut e: Error, prim: &Prim, inputs: &[Array], at: Loc) -> Error {
+/// Adds the operation, the line and where the operands come from to an error that does not know its line yet.
+pub(crate) fn blame<'a>(mut e: Error, op: &str, operands: impl IntoIterator<Item = &'a Array>, at: Loc) -> Error {
     if e.location().is_none() {
-        for (i, x) in inputs.iter().enumerate() {
+        for (i, x) in operands.into_iter().enumerate() {
             e = e.detail(format!("operand {i}: {}", x.provenance()));
         }
     }
-    e.op(prim.name()).at(at)
+    e.op(op).at(at)
 }
 
 /// A recorded function. The program's inputs are the captures, then the arguments.

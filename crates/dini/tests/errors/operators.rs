@@ -154,13 +154,15 @@ fn axes_out_of_range() {
         x.sum_axis(2).check(),
         expect![[r#"
             error[index]: `sum_axis`: axis 2 is out of range for 2 axes
-              --> «sum_axis(2).check(»"#]],
+              --> «sum_axis(2).check(»
+               = operand 0: f64[2,2], made at «Array::from([[1.0, 2.0], [3.0, 4.0]]»"#]],
     );
     check(
         x.flip(-3).check(),
         expect![[r#"
             error[index]: `flip`: axis -3 is out of range for 2 axes
-              --> «flip(-3).check(»"#]],
+              --> «flip(-3).check(»
+               = operand 0: f64[2,2], made at «Array::from([[1.0, 2.0], [3.0, 4.0]]»"#]],
     );
     check(
         x.permute(&[0, 0]).check(),
@@ -173,19 +175,22 @@ fn axes_out_of_range() {
         x.cumsum(5).check(),
         expect![[r#"
             error[index]: `cumsum`: axis 5 is out of range for 2 axes
-              --> «cumsum(5).check(»"#]],
+              --> «cumsum(5).check(»
+               = operand 0: f64[2,2], made at «Array::from([[1.0, 2.0], [3.0, 4.0]]»"#]],
     );
     check(
         x.argmax_axis(2).check(),
         expect![[r#"
             error[index]: `argmax_axis`: axis 2 is out of range for 2 axes
-              --> «argmax_axis(2).check(»"#]],
+              --> «argmax_axis(2).check(»
+               = operand 0: f64[2,2], made at «Array::from([[1.0, 2.0], [3.0, 4.0]]»"#]],
     );
     check(
         x.squeeze(0).check(),
         expect![[r#"
             error[shape]: `squeeze`: axis 0 of f64[2,2] has extent 2, expected 1
-              --> «squeeze(0).check(»"#]],
+              --> «squeeze(0).check(»
+               = operand 0: f64[2,2], made at «Array::from([[1.0, 2.0], [3.0, 4.0]]»"#]],
     );
 }
 
@@ -197,6 +202,7 @@ fn static_indices_out_of_range() {
         expect![[r#"
             error[index]: `index`: index 5 is out of range for axis 0 of extent 3
               --> «index(5).check(»
+               = operand 0: f64[3], made at «three(»
                = operand 0: f64[3], made at «three(»"#]],
     );
     check(
@@ -211,6 +217,7 @@ fn static_indices_out_of_range() {
         expect![[r#"
             error[index]: `index`: 2 indices for f64[3], expected 1 at most
               --> «index((0, 0)).check(»
+               = operand 0: f64[3], made at «three(»
                = operand 0: f64[3], made at «three(»"#]],
     );
 }
@@ -230,6 +237,7 @@ fn shapes_of_array_operations() {
         expect![[r#"
             error[shape]: `broadcast_to`: shape [3] does not broadcast to [2]
               --> «broadcast_to(&[2]).check(»
+               = operand 0: f64[3], made at «three(»
                = operand 0: f64[3], made at «three(»"#]],
     );
     check(
@@ -244,13 +252,16 @@ fn shapes_of_array_operations() {
         x.dot(&Array::from(vec![1.0, 2.0])).check(),
         expect![[r#"
             error[shape]: `dot`: the last axis of f64[3] and axis 0 of f64[2] have extents 3 and 2
-              --> «dot(&Array::from(vec![1.0, 2.0])).check(»"#]],
+              --> «dot(&Array::from(vec![1.0, 2.0])).check(»
+               = operand 0: f64[3], made at «three(»
+               = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0])).check(»"#]],
     );
     check(
         cholesky(&x).check(),
         expect![[r#"
             error[shape]: `cholesky`: got f64[3], expected a matrix or a batch of them
-              --> «cholesky(&x).check(»"#]],
+              --> «cholesky(&x).check(»
+               = operand 0: f64[3], made at «three(»"#]],
     );
     check(
         select(&x, &x, &x).check(),

@@ -128,7 +128,7 @@ impl Array {
     #[track_caller]
     pub fn dynamic_slice(&self, starts: impl Into<Starts>, sizes: &[usize]) -> Array {
         let starts = starts.into();
-        attempt("dynamic_slice", || {
+        attempt("dynamic_slice", &[self], || {
             let starts = starts.vector(self.try_aval()?)?;
             Ok(dynamic_slice(self, &starts, sizes, 0))
         })
@@ -152,7 +152,7 @@ impl Array {
     #[track_caller]
     pub fn dynamic_update_slice(&self, update: &Array, starts: impl Into<Starts>) -> Array {
         let starts = starts.into();
-        attempt("dynamic_update_slice", || {
+        attempt("dynamic_update_slice", &[self, update], || {
             let starts = starts.vector(self.try_aval()?)?;
             Ok(dynamic_update_slice(self, update, &starts, 0))
         })
@@ -171,7 +171,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn dynamic_slice_in_dim(&self, start: &Array, size: usize, axis: isize) -> Array {
-        attempt("dynamic_slice_in_dim", || {
+        attempt("dynamic_slice_in_dim", &[self, start], || {
             let x = self.try_aval()?;
             let axis = normalize_axis(axis, x.ndim())?;
             let mut sizes = x.shape.to_vec();
@@ -195,7 +195,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn dynamic_index(&self, i: &Array, axis: isize) -> Array {
-        attempt("dynamic_index", || {
+        attempt("dynamic_index", &[self, i], || {
             let x = self.try_aval()?;
             let axis = normalize_axis(axis, x.ndim())?;
             let mut sizes = x.shape.to_vec();
@@ -221,7 +221,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn dynamic_update_index(&self, update: &Array, i: &Array, axis: isize) -> Array {
-        attempt("dynamic_update_index", || {
+        attempt("dynamic_update_index", &[self, update, i], || {
             let (x, u) = (self.try_aval()?, update.try_aval()?);
             let axis = normalize_axis(axis, x.ndim())?;
             let mut shape = x.shape.to_vec();

@@ -29,7 +29,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn take(&self, indices: &Array, axis: isize) -> Array {
-        attempt("take", || take(self, indices, axis, OutOfBounds::Fill))
+        attempt("take", &[self, indices], || take(self, indices, axis, OutOfBounds::Fill))
     }
 
     /// [`Array::take`] with a choice of what an index outside of the axis reads.
@@ -42,7 +42,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn take_with(&self, indices: &Array, axis: isize, mode: OutOfBounds) -> Array {
-        attempt("take", || take(self, indices, axis, mode))
+        attempt("take", &[self, indices], || take(self, indices, axis, mode))
     }
 
     /// Along one axis, the entries at indices that differ from place to place: `y[i, j] = x[indices[i, j], j]` for axis 0
@@ -61,7 +61,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn take_along_axis(&self, indices: &Array, axis: isize) -> Array {
-        attempt("take_along_axis", || {
+        attempt("take_along_axis", &[self, indices], || {
             let (x, i) = (self.try_aval()?, indices.try_aval()?);
             require_integer(i)?;
             let axis = normalize_axis(axis, x.ndim())?;
@@ -127,7 +127,7 @@ pub fn gather(x: &Array, indices: &Array, n_batch: usize) -> Array {
 /// ```
 #[track_caller]
 pub fn gather_with(x: &Array, indices: &Array, n_batch: usize, mode: OutOfBounds) -> Array {
-    attempt("gather", || {
+    attempt("gather", &[x, indices], || {
         let indices = wrap_places(x.try_aval()?, indices, n_batch)?;
         Ok(index::gather::gather(x, &indices, n_batch, mode))
     })

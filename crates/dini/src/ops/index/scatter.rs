@@ -29,7 +29,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn scatter_set(&self, indices: &Array, updates: &Array) -> Array {
-        attempt("scatter_set", || scatter_rows(self, indices, updates, ScatterKind::Set))
+        attempt("scatter_set", &[self, indices, updates], || scatter_rows(self, indices, updates, ScatterKind::Set))
     }
 
     /// The array with updates added to the entries of the leading axis at integer indices; otherwise as
@@ -43,7 +43,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn scatter_add(&self, indices: &Array, updates: &Array) -> Array {
-        attempt("scatter_add", || scatter_rows(self, indices, updates, ScatterKind::Add))
+        attempt("scatter_add", &[self, indices, updates], || scatter_rows(self, indices, updates, ScatterKind::Add))
     }
 
     /// The array with the entries of the leading axis at integer indices multiplied by updates; otherwise as
@@ -58,7 +58,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn scatter_mul(&self, indices: &Array, updates: &Array) -> Array {
-        attempt("scatter_mul", || scatter_rows(self, indices, updates, ScatterKind::Mul))
+        attempt("scatter_mul", &[self, indices, updates], || scatter_rows(self, indices, updates, ScatterKind::Mul))
     }
 
     /// The array with the entries of the leading axis at integer indices lowered to updates that are smaller; otherwise
@@ -73,7 +73,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn scatter_min(&self, indices: &Array, updates: &Array) -> Array {
-        attempt("scatter_min", || scatter_rows(self, indices, updates, ScatterKind::Min))
+        attempt("scatter_min", &[self, indices, updates], || scatter_rows(self, indices, updates, ScatterKind::Min))
     }
 
     /// The array with the entries of the leading axis at integer indices raised to updates that are larger; otherwise as
@@ -88,7 +88,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn scatter_max(&self, indices: &Array, updates: &Array) -> Array {
-        attempt("scatter_max", || scatter_rows(self, indices, updates, ScatterKind::Max))
+        attempt("scatter_max", &[self, indices, updates], || scatter_rows(self, indices, updates, ScatterKind::Max))
     }
 }
 
@@ -128,7 +128,7 @@ fn scatter_rows(x: &Array, indices: &Array, updates: &Array, kind: ScatterKind) 
 /// ```
 #[track_caller]
 pub fn scatter(x: &Array, indices: &Array, updates: &Array, kind: ScatterKind, n_batch: usize) -> Array {
-    attempt("scatter", || {
+    attempt("scatter", &[x, indices, updates], || {
         let indices = wrap_places(x.try_aval()?, indices, n_batch)?;
         Ok(index::scatter::scatter(x, &indices, updates, n_batch, kind))
     })

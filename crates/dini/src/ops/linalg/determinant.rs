@@ -24,7 +24,7 @@ use dini_cpu::dtype::DType;
 /// ```
 #[track_caller]
 pub fn det(a: &Array) -> Array {
-    attempt("det", || {
+    attempt("det", &[a], || {
         let (batch, n) = square(a.try_aval()?)?;
         let entry = |i: usize, j: usize| {
             let axis = batch.len();
@@ -59,7 +59,7 @@ pub fn det(a: &Array) -> Array {
 /// ```
 #[track_caller]
 pub fn slogdet(a: &Array) -> (Array, Array) {
-    let parts = attempt_many("slogdet", 2, || {
+    let parts = attempt_many("slogdet", 2, &[a], || {
         let (batch, _) = square(a.try_aval()?)?;
         let axes = vec![batch.len()];
         let (diagonal, parity) = factors_of_det(a)?;

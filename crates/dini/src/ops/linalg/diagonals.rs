@@ -24,7 +24,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn trace(&self) -> Array {
-        attempt("trace", || {
+        attempt("trace", &[self], || {
             let d = main_diagonal(self)?;
             Ok(ops::reduce_sum(&d, &[d.ndim() - 1]))
         })
@@ -42,7 +42,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn diagonal(&self) -> Array {
-        attempt("diagonal", || main_diagonal(self))
+        attempt("diagonal", &[self], || main_diagonal(self))
     }
 
     /// A vector as a diagonal matrix; of a matrix, its diagonal.
@@ -58,7 +58,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn diag(&self) -> Array {
-        attempt("diag", || {
+        attempt("diag", &[self], || {
             let x = self.try_aval()?;
             match x.shape[..] {
                 [n] => {
@@ -88,7 +88,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn tril(&self, k: isize) -> Array {
-        attempt("tril", || {
+        attempt("tril", &[self], || {
             matrices(self.try_aval()?)?;
             Ok(lower_triangle(self, k as i64))
         })
@@ -106,7 +106,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn triu(&self, k: isize) -> Array {
-        attempt("triu", || {
+        attempt("triu", &[self], || {
             matrices(self.try_aval()?)?;
             Ok(upper_triangle(self, k as i64))
         })

@@ -34,7 +34,7 @@ use dini_cpu::graph::OutOfBounds;
 /// ```
 #[track_caller]
 pub fn cholesky(a: &Array) -> Array {
-    attempt("cholesky", || {
+    attempt("cholesky", &[a], || {
         square(a.try_aval()?)?;
         Ok(factor_cholesky(&((a + transposed(a)) * ops::scalar_like(0.5, a))))
     })
@@ -56,7 +56,7 @@ pub fn cholesky(a: &Array) -> Array {
 /// ```
 #[track_caller]
 pub fn cholesky_solve(l: &Array, b: &Array) -> Array {
-    attempt("cholesky_solve", || {
+    attempt("cholesky_solve", &[l, b], || {
         let sides = Sides::new(l.try_aval()?, b)?;
         let l = spread(l, &sides.batch, 2);
         let half = solve_triangular(&l, &sides.columns, true, false, false);
@@ -105,7 +105,7 @@ pub fn lu(a: &Array) -> (Array, Array, Array) {
 /// ```
 #[track_caller]
 pub fn lu_solve(lu: &Array, permutation: &Array, b: &Array, transposed: bool) -> Array {
-    attempt("lu_solve", || {
+    attempt("lu_solve", &[lu, permutation, b], || {
         let (factors, order) = (lu.try_aval()?, permutation.try_aval()?);
         if !order.dtype.is_integer() || order.shape[..] != factors.shape[..factors.ndim().saturating_sub(1)] {
             return Err(shape_error(format!("got the permutation {order} for the factors {factors}"))
@@ -149,7 +149,7 @@ pub fn lu_solve(lu: &Array, permutation: &Array, b: &Array, transposed: bool) ->
 /// ```
 #[track_caller]
 pub fn triangular_solve(a: &Array, b: &Array, lower: bool, transpose: bool, unit_diagonal: bool) -> Array {
-    attempt("triangular_solve", || {
+    attempt("triangular_solve", &[a, b], || {
         let sides = Sides::new(a.try_aval()?, b)?;
         let a = spread(a, &sides.batch, 2);
         Ok(sides.restore(&solve_triangular(&a, &sides.columns, lower, transpose, unit_diagonal)))

@@ -26,7 +26,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn dot(&self, other: &Array) -> Array {
-        attempt("dot", || {
+        attempt("dot", &[self, other], || {
             let (a, b) = (self.try_aval()?, other.try_aval()?);
             if a.ndim() == 0 || b.ndim() == 0 {
                 return Ok(self * other);
@@ -57,7 +57,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn matmul(&self, other: &Array) -> Array {
-        attempt("matmul", || matmul(self, other))
+        attempt("matmul", &[self, other], || matmul(self, other))
     }
 }
 
@@ -128,7 +128,7 @@ fn matmul(x: &Array, y: &Array) -> Result<Array> {
 /// ```
 #[track_caller]
 pub fn dot_general(a: &Array, b: &Array, axes: DotAxes) -> Array {
-    attempt("dot_general", || Ok(dot(a, b, axes)))
+    attempt("dot_general", &[a, b], || Ok(dot(a, b, axes)))
 }
 
 /// All products of elements of two arrays, which count as vectors: `[m]` and `[n]` give `[m, n]`.
@@ -144,7 +144,7 @@ pub fn dot_general(a: &Array, b: &Array, axes: DotAxes) -> Array {
 /// ```
 #[track_caller]
 pub fn outer(a: &Array, b: &Array) -> Array {
-    attempt("outer", || {
+    attempt("outer", &[a, b], || {
         let (m, n) = (a.try_aval()?.size(), b.try_aval()?.size());
         Ok(dot(&reshape(a, &[m]), &reshape(b, &[n]), DotAxes::default()))
     })

@@ -12,7 +12,7 @@ use crate::{
     ops::{attempt, stop_gradient},
     prim::linalg::{identity_like, product},
     shape::Aval,
-    trace::{here, with_location},
+    trace::{here, recorder::blame, with_location},
 };
 
 /// Solves A x = b for general square matrices `[.., n, n]` by LU factorization with partial pivoting; b is a vector `[n]`
@@ -41,7 +41,7 @@ pub fn solve(a: &Array, b: &Array) -> Array {
         let permutation = spread(&permutation, &sides.batch, 1);
         Ok((sides, factors, permutation))
     });
-    let (sides, factors, permutation) = match prepared.map_err(|e| e.op("solve").at(at)) {
+    let (sides, factors, permutation) = match prepared.map_err(|e| blame(e, "solve", [a, b], at)) {
         Ok(prepared) => prepared,
         Err(e) => return Array::poison(e),
     };
@@ -73,7 +73,7 @@ pub fn solve(a: &Array, b: &Array) -> Array {
 /// ```
 #[track_caller]
 pub fn inv(a: &Array) -> Array {
-    let identity = attempt("inv", || {
+    let identity = attempt("inv", &[a], || {
         let aval = a.try_aval()?;
         let (_, n) = square(aval)?;
         Ok(identity_like(&Aval::new(aval.dtype, &[n, n])))

@@ -14,7 +14,7 @@ use crate::{
 
 #[track_caller]
 fn cumulative(op: &str, x: &Array, axis: isize, prim: impl FnOnce(usize) -> Prim) -> Array {
-    attempt(op, || {
+    attempt(op, &[x], || {
         let axis = normalize_axis(axis, x.try_aval()?.ndim())?;
         Ok(bind1(prim(axis), std::slice::from_ref(x)))
     })

@@ -44,7 +44,7 @@ reductions! {
 /// Along one axis, or through all elements in row-major order.
 #[track_caller]
 fn arg(op: &str, x: &Array, axis: Option<isize>, prim: impl FnOnce(usize) -> Prim) -> Array {
-    attempt(op, || -> Result<Array> {
+    attempt(op, &[x], || -> Result<Array> {
         let (x, axis) = match axis {
             Some(axis) => (x.clone(), normalize_axis(axis, x.try_aval()?.ndim())?),
             None => (ops::reshape(x, &[x.try_aval()?.size()]), 0),

@@ -35,7 +35,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn softmax(&self, axis: isize) -> Array {
-        attempt("softmax", || -> Result<Array> {
+        attempt("softmax", &[self], || -> Result<Array> {
             let axis = normalize_axis(axis, self.try_aval()?.ndim())?;
             let weights = (self - spread(&largest(self, &[axis]), self, &[axis])).exp();
             Ok(&weights / spread(&reduce_sum(&weights, &[axis]), self, &[axis]))
@@ -51,7 +51,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn log_softmax(&self, axis: isize) -> Array {
-        attempt("log_softmax", || -> Result<Array> {
+        attempt("log_softmax", &[self], || -> Result<Array> {
             let axis = normalize_axis(axis, self.try_aval()?.ndim())?;
             let shifted = self - spread(&largest(self, &[axis]), self, &[axis]);
             let total = reduce_sum(&shifted.exp(), &[axis]).log();

@@ -20,7 +20,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn zeros(shape: &[usize], dtype: DType) -> Array {
-        attempt("zeros", || {
+        attempt("zeros", &[], || {
             check_extents(shape)?;
             Ok(zeros_of(&Aval::new(dtype, shape)))
         })
@@ -35,7 +35,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn ones(shape: &[usize], dtype: DType) -> Array {
-        attempt("ones", || Ok(ops::broadcast_in_dim(scalar_of(1.0, dtype).check()?, shape, &[])))
+        attempt("ones", &[], || Ok(ops::broadcast_in_dim(scalar_of(1.0, dtype).check()?, shape, &[])))
     }
 
     /// An array filled with one value; an error if the element type cannot represent it.
@@ -49,7 +49,7 @@ impl Array {
     #[track_caller]
     pub fn full(shape: &[usize], value: impl Into<Scalar>, dtype: DType) -> Array {
         let value = value.into();
-        attempt("full", || Ok(ops::broadcast_in_dim(value.array(dtype, here()).check()?, shape, &[])))
+        attempt("full", &[], || Ok(ops::broadcast_in_dim(value.array(dtype, here()).check()?, shape, &[])))
     }
 
     /// 0, 1, …, n − 1; an error if an integer type cannot count that far.
@@ -73,7 +73,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn iota(shape: &[usize], axis: isize, dtype: DType) -> Array {
-        attempt("iota", || {
+        attempt("iota", &[], || {
             let axis = crate::shape::normalize_axis(axis, shape.len())?;
             Ok(bind1(Iota { dtype, shape: Shape::from_slice(shape), axis }, &[]))
         })
@@ -106,7 +106,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn eye(n: usize, dtype: DType) -> Array {
-        attempt("eye", || {
+        attempt("eye", &[], || {
             let index = |axis| Array::iota(&[n, n], axis, DType::I64);
             Ok(index(0).eq(index(1)).cast(dtype))
         })
@@ -150,7 +150,7 @@ pub fn ones_like(x: &Array) -> Array {
 #[track_caller]
 pub fn full_like(x: &Array, value: impl Into<Scalar>) -> Array {
     let value = value.into();
-    attempt("full_like", || {
+    attempt("full_like", &[x], || {
         let aval = x.try_aval()?;
         Ok(ops::broadcast_in_dim(value.array(aval.dtype, here()).check()?, &aval.shape, &[]))
     })

@@ -29,7 +29,7 @@ fn first(arrays: &[Array]) -> Result<&Aval> {
 #[track_caller]
 pub fn concatenate(arrays: &[impl Borrow<Array>], axis: isize) -> Array {
     let arrays: Vec<Array> = arrays.iter().map(|x| x.borrow().clone()).collect();
-    attempt("concatenate", || {
+    attempt("concatenate", &[], || {
         let axis = normalize_axis(axis, first(&arrays)?.ndim())?;
         Ok(ops::join(&arrays, axis))
     })
@@ -47,7 +47,7 @@ pub fn concatenate(arrays: &[impl Borrow<Array>], axis: isize) -> Array {
 #[track_caller]
 pub fn stack(arrays: &[impl Borrow<Array>], axis: isize) -> Array {
     let arrays: Vec<Array> = arrays.iter().map(|x| x.borrow().clone()).collect();
-    attempt("stack", || {
+    attempt("stack", &[], || {
         let one = first(&arrays)?.clone();
         let axis = normalize_axis(axis, one.ndim() + 1)?;
         let mut expanded = Vec::with_capacity(arrays.len());
@@ -78,7 +78,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn slice(&self, ranges: &[Range<usize>]) -> Array {
-        attempt("slice", || {
+        attempt("slice", &[self], || {
             let aval = self.try_aval()?;
             if ranges.len() > aval.ndim() {
                 let message = format!("{} ranges for {aval}, expected {} at most", ranges.len(), aval.ndim());
@@ -103,7 +103,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn slice_in_dim(&self, start: usize, limit: usize, stride: usize, axis: isize) -> Array {
-        attempt("slice_in_dim", || {
+        attempt("slice_in_dim", &[self], || {
             let axis = normalize_axis(axis, self.try_aval()?.ndim())?;
             Ok(ops::slice_axis(self, start, limit, stride, axis))
         })
@@ -119,7 +119,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn split(&self, parts: usize, axis: isize) -> Vec<Array> {
-        attempt_many("split", parts, || {
+        attempt_many("split", parts, &[self], || {
             let aval = self.try_aval()?;
             let axis = normalize_axis(axis, aval.ndim())?;
             let n = aval.shape[axis];
@@ -145,7 +145,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn split_at(&self, cuts: &[usize], axis: isize) -> Vec<Array> {
-        attempt_many("split_at", cuts.len() + 1, || {
+        attempt_many("split_at", cuts.len() + 1, &[self], || {
             let aval = self.try_aval()?;
             let axis = normalize_axis(axis, aval.ndim())?;
             let n = aval.shape[axis];
@@ -170,7 +170,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn tile(&self, counts: &[usize]) -> Array {
-        attempt("tile", || {
+        attempt("tile", &[self], || {
             let own = self.try_shape()?;
             let ndim = own.len().max(counts.len());
             let padded = |list: &[usize]| {
@@ -198,7 +198,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn repeat(&self, n: usize, axis: isize) -> Array {
-        attempt("repeat", || {
+        attempt("repeat", &[self], || {
             let aval = self.try_aval()?;
             let axis = normalize_axis(axis, aval.ndim())?;
             let pairs = aval.batched(axis + 1, n).shape;

@@ -15,7 +15,7 @@ pub fn broadcast_to(x: &Array, shape: &[usize]) -> Array {
     if x.try_shape().is_ok_and(|own| own == shape) {
         return x.clone();
     }
-    attempt("broadcast_to", || {
+    attempt("broadcast_to", &[x], || {
         let own = x.try_shape()?;
         let fault = || Error::new(ErrorKind::Shape, format!("shape {own:?} does not broadcast to {shape:?}"));
         let new = shape.len().checked_sub(own.len()).ok_or_else(fault)?;
@@ -114,7 +114,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn permute(&self, order: &[isize]) -> Array {
-        attempt("permute", || {
+        attempt("permute", &[self], || {
             let ndim = self.try_aval()?.ndim();
             let order = order.iter().map(|&axis| normalize_axis(axis, ndim)).collect::<Result<Vec<_>>>()?;
             Ok(ops::permute(self, &order))
@@ -130,7 +130,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn swap_axes(&self, a: isize, b: isize) -> Array {
-        attempt("swap_axes", || {
+        attempt("swap_axes", &[self], || {
             let ndim = self.try_aval()?.ndim();
             let mut order: Vec<usize> = (0..ndim).collect();
             order.swap(normalize_axis(a, ndim)?, normalize_axis(b, ndim)?);
@@ -147,7 +147,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn move_axis(&self, from: isize, to: isize) -> Array {
-        attempt("move_axis", || {
+        attempt("move_axis", &[self], || {
             let ndim = self.try_aval()?.ndim();
             Ok(crate::prim::move_axis(self, normalize_axis(from, ndim)?, normalize_axis(to, ndim)?))
         })
@@ -162,7 +162,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn flip(&self, axis: isize) -> Array {
-        attempt("flip", || Ok(ops::reverse(self, &[normalize_axis(axis, self.try_aval()?.ndim())?])))
+        attempt("flip", &[self], || Ok(ops::reverse(self, &[normalize_axis(axis, self.try_aval()?.ndim())?])))
     }
 
     /// Inserts an axis of extent 1 that becomes axis `axis` of the result.
@@ -174,7 +174,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn expand_dims(&self, axis: isize) -> Array {
-        attempt("expand_dims", || {
+        attempt("expand_dims", &[self], || {
             let mut shape = self.try_aval()?.shape.clone();
             shape.insert(normalize_axis(axis, shape.len() + 1)?, 1);
             Ok(ops::reshape(self, &shape))
@@ -191,7 +191,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn squeeze(&self, axis: isize) -> Array {
-        attempt("squeeze", || {
+        attempt("squeeze", &[self], || {
             let aval = self.try_aval()?;
             let axis = normalize_axis(axis, aval.ndim())?;
             if aval.shape[axis] != 1 {
