@@ -9,6 +9,7 @@ mod differential;
 pub mod dtype;
 mod element;
 mod executable;
+pub mod explain;
 mod fuse;
 pub mod graph;
 mod interp;

@@ -216,7 +216,8 @@ impl Array {
     }
 
     pub(crate) fn from_parts<T: Element>(data: Vec<T>, shape: &[usize], at: Loc) -> Array {
-        if shape.iter().product::<usize>() != data.len() {
+        let n = shape.iter().try_fold(1, |n: usize, &extent| n.checked_mul(extent));
+        if n != Some(data.len()) {
             let message = format!("{} elements do not fill shape {shape:?}", data.len());
             return Array::poison(Error::new(ErrorKind::Shape, message).op("array").at(at));
         }
@@ -343,7 +344,11 @@ impl Scalar {
             Array::poison(
                 Error::new(ErrorKind::DType, format!("the scalar {shown} is not representable in {dtype}"))
                     .at(at)
-                    .help("convert the array first, e.g. `.cast(DType::F64)`"),
+                    .help(match self {
+                        Scalar::Float(_) => "convert the array first, e.g. `.cast(DType::F64)`",
+                        Scalar::Int(_) | Scalar::Uint(_) => "convert the array first, e.g. `.cast(DType::I64)`",
+                        Scalar::Bool(_) => "compare or cast the array first, e.g. `.ne(0)`",
+                    }),
             )
         })
     }

@@ -157,8 +157,16 @@ impl Error {
     }
 
     /// Sets the operation unless there is one.
+    /// Names the operation that failed, unless a name is known or the error is the user's own.
     pub(crate) fn op(self, op: impl Into<String>) -> Error {
-        if self.0.op.is_some() { self } else { self.with(|e| e.op = Some(op.into())) }
+        match self.is_named() || self.0.kind == ErrorKind::User {
+            true => self,
+            false => self.with(|e| e.op = Some(op.into())),
+        }
+    }
+
+    pub(crate) fn is_named(&self) -> bool {
+        self.0.op.is_some()
     }
 
     pub(crate) fn detail(self, line: impl Into<String>) -> Error {

@@ -149,7 +149,7 @@ const WITHOUT_SAMPLES: &[(&str, &str)] = &[
 ];
 
 /// Primitives whose derivative is not that of their values, by definition.
-const DERIVATIVE_BY_DEFINITION: &[&str] = &["stop_gradient"];
+const DERIVATIVE_BY_DEFINITION: &[&str] = &["stop_gradient", "taken"];
 
 fn first_order() -> Vec<Case> {
     let mut cases = Vec::new();

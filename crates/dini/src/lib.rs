@@ -74,8 +74,8 @@
 //! assert!(error.to_string().contains("do not broadcast"));
 //! ```
 //!
-//! **Looking inside.** [`program_of`] and [`compiled_program_of`] print what was traced and what will run; [`Counters`]
-//! counts traces, compilations, kernels and library calls.
+//! **Looking inside.** [`program_of`] and [`compiled_program_of`] print what was traced and what will run, [`explain`] the
+//! kernels that it becomes and what they cost; [`Counters`] counts traces, compilations, kernels and library calls.
 //!
 //! # Where things are
 //!
@@ -88,7 +88,7 @@
 //! | solve and differentiate | [`custom_root`] [`custom_linear_solve`] [`define_implicit_gradient`] |
 //! | give your own derivative | [`custom_jvp`] [`custom_vjp`] [`stop_gradient`] [`without_gradients`] |
 //! | save memory | [`checkpoint`] |
-//! | call Rust from a compiled program | [`host_call`] [`inspect`] [`ensure`] |
+//! | call Rust from a compiled program | [`host_call`] [`host_call_batched`] [`inspect`] [`ensure`] |
 #![forbid(unsafe_code)]
 
 extern crate self as dini;
@@ -114,7 +114,10 @@ pub mod tree;
 
 pub use array::{Array, Nested, Scalar};
 pub use counters::Counters;
-pub use dini_cpu::dtype::{DType, Element};
+pub use dini_cpu::{
+    dtype::{DType, Element},
+    explain::{Cost, Explained, Explanation, Repeats},
+};
 pub use error::{Error, ErrorKind, Loc, Result};
 pub use implicit::{
     implicit::define_implicit_gradient,
@@ -128,7 +131,7 @@ pub use ir::{Atom, Eqn, Label, Literal, Program, Var};
 pub use ops::{
     control::{Bound, Branch, ScanOptions, cond, fori_loop, map, scan, scan_with, switch, while_loop},
     elementwise::{IntoOperand, polygamma, select},
-    host::{ensure, host_call, inspect},
+    host::{ensure, host_call, host_call_batched, inspect},
     index::{OutOfBounds, ScatterKind, Starts, gather, gather_with, one_hot, scatter},
     linalg::{
         DotAxes, cholesky, cholesky_solve, det, dot_general, inv, lu, lu_solve, outer, slogdet, solve, triangular_solve,
@@ -143,7 +146,7 @@ pub use transform::{
     custom_vjp::{custom_vjp, custom_vjp_with_jvp},
     grad::{grad, grad_with_aux, value_and_grad, value_and_grad_with_aux, vjp, vjp_with_aux},
     jacobian::{hessian, hvp, jacfwd, jacrev},
-    jit::{CompiledFn, Jit, compile, compiled_program_of, jit, jit_with, program_of},
+    jit::{CompiledFn, Jit, compile, compiled_program_of, explain, jit, jit_with, program_of},
     jvp::{jvp, jvp_with_aux},
     linearize::linearize,
     stop_gradient::{stop_gradient, stop_gradient_fn, without_gradients},
@@ -160,10 +163,10 @@ pub mod prelude {
         compiled_program_of, concatenate, cond, custom_jvp, custom_linear_solve, custom_linear_solve_transposable,
         custom_linear_solve_transposable_with_aux, custom_linear_solve_with, custom_linear_solve_with_aux, custom_root,
         custom_root_with_aux, custom_vjp, custom_vjp_with_jvp, define_implicit_gradient, det, dot_general, ensure,
-        fori_loop, full_like, grad, grad_with_aux, hessian, host_call, hvp, inspect, inv, jacfwd, jacrev, jit,
-        jit_with, jvp, jvp_with_aux, linear_transpose, linearize, lu, lu_solve, map, ones_like, outer, polygamma,
-        program_of, scan, scan_with, select, slogdet, solve, stack, stop_gradient, stop_gradient_fn, switch,
-        triangular_solve, value_and_grad, value_and_grad_with_aux, vjp, vjp_with_aux, vmap, vmap_with, while_loop,
-        without_gradients, zeros_like,
+        explain, fori_loop, full_like, grad, grad_with_aux, hessian, host_call, host_call_batched, hvp, inspect, inv,
+        jacfwd, jacrev, jit, jit_with, jvp, jvp_with_aux, linear_transpose, linearize, lu, lu_solve, map, ones_like,
+        outer, polygamma, program_of, scan, scan_with, select, slogdet, solve, stack, stop_gradient, stop_gradient_fn,
+        switch, triangular_solve, value_and_grad, value_and_grad_with_aux, vjp, vjp_with_aux, vmap, vmap_with,
+        while_loop, without_gradients, zeros_like,
     };
 }

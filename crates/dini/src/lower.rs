@@ -19,6 +19,7 @@ use crate::{
 use dini_cpu::{
     Executable, RunError,
     buffer::Buffer,
+    explain::Explanation,
     graph::{Call, CallFn, Graph, Op, Strided, Value},
     scalar::ScalarOp,
 };
@@ -133,6 +134,15 @@ pub(crate) fn optimize(program: &Arc<Program>) -> Result<Arc<Program>> {
 /// What will run, as a program: after erasure and all passes.
 pub(crate) fn prepared(program: &Arc<Program>) -> Result<Arc<Program>> {
     Ok(prepare(program)?.program)
+}
+
+/// What will run, as the steps that the engine takes.
+pub(crate) fn explained(program: &Arc<Program>) -> Result<Explanation> {
+    let Prepared { program, poisons, used_inputs: _ } = prepare(program)?;
+    match poisons.into_iter().flatten().next() {
+        Some(error) => Err(error),
+        None => Ok(Explanation::new(&lower(&program)?.0)),
+    }
 }
 
 /// The program with everything gone that only derivatives need. See the module docs.

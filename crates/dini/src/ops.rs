@@ -12,6 +12,6 @@ mod operators;
 pub(crate) mod reduce;
 pub(crate) mod structural;
 
-pub(crate) use elementwise::{clamp_index, polygamma, select, select_lanes, stop_gradient};
+pub(crate) use elementwise::{clamp_index, polygamma, select, select_lanes, stop_gradient, taken_lanes};
 pub(crate) use reduce::*;
 pub(crate) use structural::*;

@@ -552,7 +552,7 @@ primitives! {
     Call: call::Call, Checkpoint: custom::checkpoint::Checkpoint, CustomJvp: custom::jvp::CustomJvp,
     CustomVjp: custom::vjp::CustomVjp, CustomVjpBackward: custom::vjp::CustomVjpBackward,
     Barrier: custom::checkpoint::Barrier,
-    Name: custom::checkpoint::Name, Switch: control::switch::Switch, While: control::while_loop::While,
+    Name: custom::checkpoint::Name, Switch: control::switch::Switch, Taken: control::taken::Taken, While: control::while_loop::While,
     Scan: control::scan::Scan, HostCall: host::HostCall, Inspect: effects::Inspect, Ensure: effects::Ensure,
     Implicit: Implicit, LinearSolve: LinearSolve,
 }

@@ -75,6 +75,11 @@ impl Modes {
 pub fn check_grads<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: In, order: usize, modes: Modes) -> Result<()> {
     let at = Location::caller();
     let (leaves, def) = flatten(&x);
+    if !leaves.iter().any(|x| x.try_aval().is_ok_and(|aval| aval.dtype.is_inexact())) {
+        return Err(fail("the argument has no floating-point leaf: there is nothing to check".into())
+            .op("check_grads")
+            .at(at));
+    }
     let flat = Flat::new(&f, &def);
     let call = |xs: &[Array]| flat.call(xs);
     let arguments = def.leaf_paths().into_iter().map(|path| format!("the argument{path}")).collect();
@@ -333,7 +338,8 @@ mod tests {
         let x = Array::from(vec![0.5f32, -1.0]);
         check_grads(f, (x, Array::from(vec![true, false])), 2, Modes::Both).unwrap();
         check_grads(|x: Array| x.cast(DType::F32).sin(), Array::from(0.5), 2, Modes::Both).unwrap();
-        check_grads(|x: Array| x, Array::from(3), 2, Modes::Both).unwrap();
+        let nothing = check_grads(|x: Array| x, Array::from(3), 2, Modes::Both).unwrap_err();
+        assert!(nothing.to_string().contains("nothing to check"), "{nothing}");
         check_grads(|x: Array| x.sin(), Array::zeros(&[0, 2], DType::F64), 2, Modes::Both).unwrap();
     }
 

@@ -22,6 +22,7 @@ use crate::{
     implicit::at_path,
     ops,
     shape::Aval,
+    trace::with_location,
     tree::{Outcome, Tree, TreeDef, flatten},
 };
 use dini_cpu::dtype::DType;
@@ -66,7 +67,16 @@ pub(crate) fn sound(leaves: Vec<Array>) -> Result<Vec<Array>> {
     }
 }
 
-/// A tangent or cotangent leaf as the user sees it: zeros where it is symbolic, `float0` where there is none.
+/// Tangents or cotangents as the user sees them, made at their line: zeros where symbolic, `float0` where there is none.
+pub(crate) fn concrete_tangents<'a>(
+    at: Loc,
+    tangents: Vec<Option<Array>>,
+    primals: impl IntoIterator<Item = &'a Aval>,
+) -> Vec<Array> {
+    with_location(at, || tangents.into_iter().zip(primals).map(|(t, primal)| concrete_tangent(t, primal)).collect())
+}
+
+/// A tangent or cotangent leaf without symbols.
 pub(crate) fn concrete_tangent(t: Option<Array>, primal: &Aval) -> Array {
     match t {
         Some(t) => t,

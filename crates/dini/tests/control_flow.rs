@@ -536,3 +536,139 @@ fn loops_that_a_lane_does_not_run_end() {
     near(&vmap(nested)(Array::from(vec![1.0, 3.0, 2.0])).unwrap(), &[10.0, 32.0, 20.0]);
     near(&jit(vmap(nested))(Array::from(vec![1.0, 3.0, 2.0])).unwrap(), &[10.0, 32.0, 20.0]);
 }
+
+/// A branch that is linear already when it gets lanes: the derivative rule of a custom function, a linear map under
+/// transposition, the linearized equation of a root. What it divides by in lanes that do not take it is 0.
+#[test]
+fn linear_branches_stay_out_of_the_derivatives_of_other_lanes() {
+    let safe_sqrt = |x: Array| {
+        let rule = |x: Array, t: Array| -> Result<(Array, Array)> {
+            let y = x.sqrt();
+            let slope = cond(&x.gt(0.0), |t: Array| t / (&y * 2.0), |t: Array| t * 0.0, t)?;
+            Ok((y, slope))
+        };
+        custom_jvp(|x: Array| x.sqrt(), rule)(x)
+    };
+    let xs = || Array::from(vec![4.0, 0.0]);
+    near(&vmap(grad(safe_sqrt))(xs()).unwrap(), &[0.25, 0.0]);
+    let total = |x: Array| vmap(safe_sqrt)(x).map(|y| y.sum());
+    near(&grad(total)(xs()).unwrap(), &[0.25, 0.0]);
+    near(&jit(grad(total))(xs()).unwrap(), &[0.25, 0.0]);
+    near(&grad(checkpoint(total))(xs()).unwrap(), &[0.25, 0.0]);
+    near(&jvp(total, xs(), Array::from(vec![1.0, 1.0])).unwrap().1, &[0.25]);
+    let repeated = |x: Array| fori_loop(0, 2, |_, x: Array| vmap(safe_sqrt)(x), x).map(|x| x.sum());
+    near(&grad(repeated)(Array::from(vec![16.0, 0.0])).unwrap(), &[1.0 / 32.0, 0.0]);
+    // Transposed by itself.
+    let (p, r) = (Array::from(vec![true, false]), Array::from(vec![0.0, 2.0]));
+    let halved = |y: Array| {
+        let lane = |(p, r, y): (Array, Array, Array)| cond(&p, |y: Array| y * 0.5, |y: Array| y / &r, y);
+        vmap(lane)((p.clone(), r.clone(), y))
+    };
+    let transposed = linear_transpose(halved, xs());
+    near(&transposed(Array::from(vec![1.0, 1.0])).unwrap(), &[0.5, 0.5]);
+    // In the linearized equation of a root: 2 y y' = x' or y' = x', by lanes.
+    let root = |x: Array| {
+        let f = |y: Array| {
+            let squared = |y: Array| safe_sqrt(y).map(|root| root - &x);
+            cond(&x.gt(0.5), squared, |y: Array| Ok(y - &x), y)
+        };
+        let solve = |_: &dyn Fn(Array) -> Result<Array>, _: Array| select(&x.gt(0.5), &x.powi(2), &x);
+        // Richardson's iteration, which a transposed equation follows too.
+        let richardson = |g: &dyn Fn(Array) -> Result<Array>, b: Array| {
+            fori_loop(0, 150, |_, y: Array| Ok(&y + (&b - g(y.clone())?)), &b * 0.0)
+        };
+        custom_root(f, Array::from(1.0), solve, richardson)
+    };
+    let xs = || Array::from(vec![2.0, 0.0]);
+    near(&vmap(grad(root))(xs()).unwrap(), &[4.0, 1.0]);
+    near(&grad(|x: Array| vmap(root)(x).map(|y| y.sum()))(xs()).unwrap(), &[4.0, 1.0]);
+}
+
+#[test]
+fn bounds_are_whole_numbers() {
+    let count = |n: Array| fori_loop(0, n, |_, x: Array| x + 1.0, one());
+    near(&count(Array::from(3u8)).unwrap(), &[4.0]);
+    for (bound, kind) in [
+        (Array::from(2.7), ErrorKind::DType),
+        (Array::from(true), ErrorKind::DType),
+        (Array::from(vec![1i64, 2]), ErrorKind::Shape),
+    ] {
+        let e = count(bound).unwrap_err();
+        assert_eq!(e.kind(), kind, "{e}");
+        assert!(e.to_string().contains("bound"), "{e}");
+    }
+    // Larger than any loop of signed numbers can get: it must not wrap to a negative number.
+    let stopped = |n: Array| {
+        let body = |_: Array, x: Array| -> Result<Array> { Ok(x + 1.0) };
+        fori_loop(Array::from(u64::MAX - 1), n, body, one())
+    };
+    near(&stopped(Array::from(u64::MAX)).unwrap(), &[1.0]);
+}
+
+#[test]
+fn host_functions_run_for_lanes_that_need_them() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+    let calls = Arc::new(AtomicUsize::new(0));
+    let sqrt = |x: Array| {
+        let calls = calls.clone();
+        let f = move |x: Array| -> Result<Array> {
+            calls.fetch_add(1, Ordering::Relaxed);
+            let x = x.item::<f64>()?;
+            if x < 0.0 { Err(Error::message(format!("negative {x}"))) } else { Ok(Array::from(x.sqrt())) }
+        };
+        host_call(f, &Array::from(0.0), x)
+    };
+    let branch = |x: Array| cond(&x.gt(0.0), sqrt, |x: Array| Ok(x), x.clone());
+    let xs = || Array::from(vec![4.0, -1.0, 9.0]);
+    near(&vmap(branch)(xs()).unwrap(), &[2.0, -1.0, 3.0]);
+    near(&jit(vmap(branch))(xs()).unwrap(), &[2.0, -1.0, 3.0]);
+    assert_eq!(calls.load(Ordering::Relaxed), 4);
+    let until = |x: Array| while_loop(|x: Array| x.gt(1.5), sqrt, x);
+    near(&vmap(until)(Array::from(vec![16.0, -3.0])).unwrap(), &[2f64.sqrt(), -3.0]);
+    let nested = |x: Array| vmap(branch)(x);
+    let grid = || Array::from([[4.0, -1.0], [-9.0, 16.0]]);
+    near(&vmap(nested)(grid()).unwrap(), &[2.0, -1.0, -9.0, 4.0]);
+    // A branch around lanes.
+    let outer = |x: Array| cond(&x.sum().gt(0.0), |x: Array| vmap(branch)(x), |x: Array| Ok(x), x.clone());
+    near(&vmap(outer)(grid()).unwrap(), &[2.0, -1.0, -9.0, 4.0]);
+    near(&jit(vmap(outer))(Array::from([[4.0, -1.0], [-9.0, 1.0]])).unwrap(), &[2.0, -1.0, -9.0, 1.0]);
+}
+
+#[test]
+fn host_functions_of_all_lanes_are_called_once() {
+    use std::sync::{Arc, Mutex};
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let add = |x: Array, y: Array| {
+        let seen = seen.clone();
+        let f = move |(x, y): (Array, Array)| {
+            seen.lock().unwrap().push((x.shape().to_vec(), y.shape().to_vec()));
+            x + y
+        };
+        host_call_batched(f, &Array::from(0.0), (x, y))
+    };
+    let x = || Array::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    let y = Array::from(10.0);
+    near(&add(y.clone(), y.clone()).unwrap(), &[20.0]);
+    let both = |x: Array| vmap(|x: Array| vmap(|x: Array| add(x, y.clone()))(x))(x);
+    near(&both(x()).unwrap(), &[11.0, 12.0, 13.0, 14.0, 15.0, 16.0]);
+    near(&jit(both)(x()).unwrap(), &[11.0, 12.0, 13.0, 14.0, 15.0, 16.0]);
+    let shape = vec![2, 3];
+    let expected = [(vec![], vec![]), (shape.clone(), shape.clone()), (shape.clone(), shape)];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    // Lanes that are not to be called never reach it.
+    let sqrt = |x: Array| {
+        let f = |x: Array| -> Result<Array> {
+            ensure(&x.ge(0.0), "negative")?;
+            Ok(x.sqrt())
+        };
+        host_call_batched(f, &Array::from(0.0), x)
+    };
+    let branch = |x: Array| cond(&x.gt(0.0), sqrt, |x: Array| Ok(x), x.clone());
+    near(&vmap(branch)(Array::from(vec![-1.0, 4.0, 9.0])).unwrap(), &[-1.0, 2.0, 3.0]);
+    near(&jit(vmap(branch))(Array::from(vec![-1.0, -4.0])).unwrap(), &[-1.0, -4.0]);
+    let e = vmap(sqrt)(Array::from(vec![-1.0, 4.0])).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Ensure, "{e}");
+}

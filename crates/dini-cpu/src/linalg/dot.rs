@@ -66,6 +66,11 @@ struct Operand {
 type Axis = (usize, usize);
 
 impl DotPlan {
+    /// Floating-point operations: a product and a sum for each pair of elements that meet.
+    pub fn flops(&self) -> u64 {
+        2 * (self.n_batch * self.n_rows * self.n_columns * self.depth) as u64
+    }
+
     /// Plans the product of tensors of these shapes.
     ///
     /// # Panics

@@ -14,7 +14,7 @@ use crate::{
     ops,
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose, call::fits, control::count,
-        custom::tangent_program, to_front,
+        custom::tangent_program, effects::silent::silent, to_front,
     },
     shape::Aval,
     trace::{bind, bind_at, location_or, recorder::eval_program, stage, stage_program},
@@ -75,7 +75,8 @@ fn parameter_program(p: &Implicit, varies: &[bool]) -> Result<Arc<Program>> {
         let tangents = tangent_program(&p.f, &mask)?;
         let staged = stage_program(p.f.label, &tangents.in_avals(), |args| {
             let mut outs = eval_program(&p.linearization, &args[..p.n_f + p.n_x])?;
-            outs.extend(eval_program(&tangents, args)?);
+            // The same f again: its effects have been.
+            outs.extend(eval_program(&silent(&tangents), args)?);
             Ok(outs)
         })?;
         let merged = cse(&staged.program);

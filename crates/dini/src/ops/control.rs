@@ -287,11 +287,25 @@ impl From<&Array> for Bound {
 }
 
 impl Bound {
-    fn array(&self) -> Array {
-        match self {
-            Bound::Static(n) => Array::from(*n),
-            Bound::Dynamic(x) => x.cast(DType::I64),
-        }
+    /// As an `i64` scalar; what is larger than any such is the largest.
+    fn array(&self, name: &'static str, what: &str, at: Loc) -> Result<Array> {
+        let x = match self {
+            Bound::Static(n) => return Ok(Array::from(*n)),
+            Bound::Dynamic(x) => x,
+        };
+        let aval = x.try_aval()?;
+        let kind = match aval {
+            _ if aval.ndim() > 0 => ErrorKind::Shape,
+            _ if !aval.dtype.is_integer() => ErrorKind::DType,
+            _ => {
+                return Ok(with_location(at, || match aval.dtype {
+                    DType::U64 => x.min(i64::MAX).cast(DType::I64),
+                    _ => x.cast(DType::I64),
+                }));
+            }
+        };
+        let message = format!("the {what} bound is {aval}, expected a scalar of integers");
+        Err(Error::new(kind, message).op(name).at(at))
     }
 }
 
@@ -299,6 +313,9 @@ impl Bound {
 ///
 /// With Rust integers as bounds the number of steps is fixed and both derivative modes work; with arrays as bounds it is a
 /// [`while_loop`], which has forward mode only.
+///
+/// # Errors
+/// A body that changes the types of the carry; an array as bound that is not a scalar of integers.
 ///
 /// ```
 /// use dini::prelude::*;
@@ -329,11 +346,11 @@ pub fn fori_loop<T: Tree, R: Outcome<Tree = T>>(
         let length = usize::try_from(to.saturating_sub(*from)).unwrap_or(0);
         let options = ScanOptions::new().length(length);
         let body = |(i, x): (Array, T), ()| step(i, x).map(|carry| (carry, ()));
-        return scan_as(NAME, at, &options, &body, &(lower.array(), init), &()).map(|((_, x), ())| x);
+        return scan_as(NAME, at, &options, &body, &(Array::from(*from), init), &()).map(|((_, x), ())| x);
     }
-    let upper = upper.array();
+    let (lower, upper) = (lower.array(NAME, "lower", at)?, upper.array(NAME, "upper", at)?);
     let goes_on = |(i, _): (Array, T)| with_location(at, || i.lt(&upper));
-    while_as(NAME, at, &goes_on, &|(i, x): (Array, T)| step(i, x), &(lower.array(), init)).map(|(_, x)| x)
+    while_as(NAME, at, &goes_on, &|(i, x): (Array, T)| step(i, x), &(lower, init)).map(|(_, x)| x)
 }
 
 /// `if` on a scalar `bool`: only the taken branch runs, except under `vmap` with a condition for each lane, where both run

@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Loc},
     prim::{
         Prim,
+        control::taken::Taken,
         elementwise::{
             arithmetic::{Abs, Ceil, Floor, Max, Min, Round, Sign},
             exponential::{Exp, Exp2, Expm1, Log, Log1p, Log2, Logistic},
@@ -74,6 +75,16 @@ pub(crate) fn select_lanes(mask: &Array, x: &Array, y: &Array) -> Array {
     }
     let mask = if shape.len() > 1 { super::broadcast_in_dim(mask, &shape, &[0]) } else { mask.clone() };
     bind1(Select, &[mask, x.clone(), y.clone()])
+}
+
+/// `x`, constant to derivatives in lanes (leading axis) where the mask does not hold.
+#[track_caller]
+pub(crate) fn taken_lanes(mask: &Array, x: &Array) -> Array {
+    match x.try_aval() {
+        Ok(aval) if aval.ndim() > 1 => bind1(Taken, &[super::broadcast_in_dim(mask, &aval.shape, &[0]), x.clone()]),
+        Ok(_) => bind1(Taken, &[mask.clone(), x.clone()]),
+        Err(e) => Array::poison(e),
+    }
 }
 
 /// An integer index clamped to 0 … n − 1, whatever its width.
@@ -148,6 +159,16 @@ macro_rules! scalar_operands {
     )* };
 }
 scalar_operands!(f64, f32, i32, i64, u8, u32, u64, usize, bool);
+
+/// A scalar operand; one that the array's type cannot hold is an error that names the operation and the array.
+pub(super) fn named(op: &str, array: &Array, scalar: Array) -> Array {
+    match scalar.as_poison() {
+        Some(e) if !e.is_named() => {
+            Array::poison(e.clone().op(op).detail(format!("the array: {}", array.provenance())))
+        }
+        Some(_) | None => scalar,
+    }
+}
 
 macro_rules! unary {
     ($($(#[$doc:meta])* $method:ident => $prim:expr;)*) => {
@@ -236,7 +257,7 @@ macro_rules! pairwise {
             $(#[$doc])*
             #[track_caller]
             pub fn $method(&self, other: impl IntoOperand) -> Array {
-                let other = other.operand(self, here());
+                let other = named(stringify!($method), self, other.operand(self, here()));
                 binary($prim, self, &other)
             }
         )* }
@@ -304,7 +325,8 @@ impl Array {
     #[track_caller]
     pub fn clamp(&self, lo: impl IntoOperand, hi: impl IntoOperand) -> Array {
         let at = here();
-        broadcasting(Clamp, &[lo.operand(self, at), self.clone(), hi.operand(self, at)])
+        let bound = |x: Array| named("clamp", self, x);
+        broadcasting(Clamp, &[bound(lo.operand(self, at)), self.clone(), bound(hi.operand(self, at))])
     }
 
     /// Whether each element is NaN; `bool` from floats.

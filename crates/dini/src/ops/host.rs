@@ -17,8 +17,9 @@ use std::sync::Arc;
 /// Calls any Rust function from inside a program, staged or not.
 ///
 /// The function gets concrete arrays and returns what `like` declares: its structure, shapes and dtypes count, not its
-/// values. It must be pure: it may be removed, merged with an equal call and repeated. Under `vmap` it runs lane by lane. It
-/// has no derivative of its own: wrap it in [`custom_jvp`](crate::custom_jvp), or call it inside the `solve` of
+/// values. It must be pure: it may be removed, merged with an equal call and repeated. Under `vmap` it runs lane by lane
+/// ([`host_call_batched`]: once for all), not for lanes that do not take its branch or have left its loop. It has no
+/// derivative of its own: wrap it in [`custom_jvp`](crate::custom_jvp), or call it inside the `solve` of
 /// [`custom_root`](crate::custom_root). It runs on the thread that runs the program, so it is `Send + Sync + 'static`.
 ///
 /// # Errors
@@ -39,6 +40,45 @@ pub fn host_call<In: Tree, R: Outcome>(
     like: &R::Tree,
     x: In,
 ) -> Result<R::Tree> {
+    call(f, like, x, false)
+}
+
+/// [`host_call`] of a function that takes all lanes at once: under `vmap` it is called once, with one leading axis per
+/// enclosing `vmap`, outermost first, on every operand, and returns results with the same leading axes. `like` declares the
+/// results of one lane. Without a `vmap` there are no such axes.
+///
+/// # Errors
+/// As for [`host_call`].
+///
+/// ```
+/// use dini::prelude::*;
+/// let next = |x: Array| {
+///     let f = |x: Array| -> Result<Array> {
+///         let next: Vec<f64> = x.to_vec::<f64>()?.iter().map(|x| x.next_up()).collect();
+///         Ok(Array::new(next, x.shape()))
+///     };
+///     host_call_batched(f, &Array::from(0.0), x)
+/// };
+/// let y = jit(vmap(next))(Array::from(vec![1.0, 2.0]))?;
+/// assert_eq!(y.to_vec::<f64>()?, [1.0f64.next_up(), 2.0f64.next_up()]);
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn host_call_batched<In: Tree, R: Outcome>(
+    f: impl Fn(In) -> R + Send + Sync + 'static,
+    like: &R::Tree,
+    x: In,
+) -> Result<R::Tree> {
+    call(f, like, x, true)
+}
+
+#[track_caller]
+fn call<In: Tree, R: Outcome>(
+    f: impl Fn(In) -> R + Send + Sync + 'static,
+    like: &R::Tree,
+    x: In,
+    is_batched: bool,
+) -> Result<R::Tree> {
     let at = here();
     let (leaves, in_def) = flatten(&x);
     let (declared, out_def) = flatten(like);
@@ -55,7 +95,7 @@ pub fn host_call<In: Tree, R: Outcome>(
             )),
         }
     };
-    let prim = HostCall { function: Arc::new(function), outs, lanes: Vec::new(), at };
+    let prim = HostCall { function: Arc::new(function), outs, lanes: Vec::new(), is_batched, is_guarded: false, at };
     unflatten(&out_def, sound(bind_at(&prim.into(), &leaves, at)?)?)
 }
 

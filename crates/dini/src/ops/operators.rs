@@ -2,7 +2,7 @@
 //!
 //! Scalars are `f64`, `i64` and `bool` only: with one type per kind of literal `(x * 2.0).sin()` needs no annotation.
 
-use super::elementwise::binary;
+use super::elementwise::{binary, named};
 use crate::{
     array::{Array, Scalar},
     prim::{
@@ -24,9 +24,9 @@ fn with_scalar(prim: impl Into<Prim>, array: &Array, scalar: Scalar, scalar_firs
         Ok(aval) => aval.dtype,
         Err(e) => return Array::poison(e),
     };
-    let scalar = scalar.array(dtype, here());
-    if let Some(e) = scalar.as_poison() {
-        return Array::poison(e.clone().op(prim.name()).detail(format!("the array: {}", array.provenance())));
+    let scalar = named(prim.name(), array, scalar.array(dtype, here()));
+    if scalar.as_poison().is_some() {
+        return scalar;
     }
     if scalar_first { bind1(prim, &[scalar, array.clone()]) } else { bind1(prim, &[array.clone(), scalar]) }
 }

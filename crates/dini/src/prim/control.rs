@@ -3,6 +3,7 @@
 pub(crate) mod guard;
 pub(crate) mod scan;
 pub(crate) mod switch;
+pub(crate) mod taken;
 pub(crate) mod while_loop;
 
 use crate::{

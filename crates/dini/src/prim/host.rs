@@ -1,10 +1,11 @@
 //! `host_call`: a Rust function inside a staged program. Pure: it may be removed, merged and repeated. Under `vmap` it runs
-//! lane by lane. It has no derivative of its own.
+//! lane by lane, or once for all lanes if it can. It has no derivative of its own.
 
 use super::{
     Batch, Form, Jvp, Lower, Primitive, Rules, Transpose,
     call::at_front,
     effects::{concrete, slice},
+    to_front,
 };
 use crate::{
     array::Array,
@@ -29,6 +30,10 @@ pub struct HostCall {
     pub(crate) outs: Vec<Aval>,
     /// Lanes, outermost first: how many, and which operands have them on their leading axis.
     pub(crate) lanes: Vec<(usize, Vec<bool>)>,
+    /// Whether the function takes all lanes at once, on leading axes.
+    pub(crate) is_batched: bool,
+    /// Whether the first operand says if the function is to be called at all; results are zeros where it is not.
+    pub(crate) is_guarded: bool,
     /// The line of the call.
     pub(crate) at: Loc,
 }
@@ -43,7 +48,10 @@ impl fmt::Debug for HostCall {
 /// By identity: two closures are two functions.
 impl PartialEq for HostCall {
     fn eq(&self, other: &HostCall) -> bool {
-        Arc::ptr_eq(&self.function, &other.function) && self.outs == other.outs && self.lanes == other.lanes
+        Arc::ptr_eq(&self.function, &other.function)
+            && self.outs == other.outs
+            && self.lanes == other.lanes
+            && self.is_guarded == other.is_guarded
     }
 }
 impl Eq for HostCall {}
@@ -58,9 +66,7 @@ impl Hash for HostCall {
 impl Primitive for HostCall {
     const NAME: &'static str = "host_call";
     const RULES: Rules<Self> = Rules {
-        infer: |p, _| {
-            Ok(p.outs.iter().map(|a| p.lanes.iter().rev().fold(a.clone(), |a, lane| a.batched(0, lane.0))).collect())
-        },
+        infer: |p, _| Ok(p.with_lanes()),
         lower: Lower::Call(|p| {
             let p = p.clone();
             let call: Arc<CallFn> = Arc::new(move |ins, outs| run(&p, ins, outs).map_err(Into::into));
@@ -71,9 +77,14 @@ impl Primitive for HostCall {
         ),
         transpose: Transpose::NotLinear,
         batch: Batch::By(|p, size, xs, axes| {
-            let mut lanes = vec![(size, axes.iter().map(Option::is_some).collect())];
+            // A function of all lanes finds them in every operand.
+            let operands = match p.is_batched {
+                true => xs.iter().zip(axes).map(|(x, axis)| to_front(x, *axis, size)).collect(),
+                false => at_front(xs, axes, size),
+            };
+            let mut lanes = vec![(size, axes.iter().map(|axis| p.is_batched || axis.is_some()).collect())];
             lanes.extend(p.lanes.iter().cloned());
-            let outs = bind(HostCall { lanes, ..p.clone() }, &at_front(xs, axes, size))?;
+            let outs = bind(HostCall { lanes, ..p.clone() }, &operands)?;
             let axes = vec![Some(0); outs.len()];
             Ok((outs, axes))
         }),
@@ -82,38 +93,81 @@ impl Primitive for HostCall {
     };
 }
 
-fn run(p: &HostCall, ins: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]) -> Result<()> {
-    if p.lanes.is_empty() {
-        let args: Vec<Array> = ins.iter().map(concrete).collect();
-        return call(p, &args, outs, 0);
+impl HostCall {
+    /// The types of the results, lanes included.
+    fn with_lanes(&self) -> Vec<Aval> {
+        self.outs.iter().map(|a| self.lanes.iter().rev().fold(a.clone(), |a, lane| a.batched(0, lane.0))).collect()
     }
-    let total: usize = p.lanes.iter().map(|l| l.0).product();
-    for flat in 0..total {
+
+    fn n_lanes(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.0).product()
+    }
+
+    /// The block of operand k that lane `flat` sees.
+    fn block(&self, k: usize, x: &TensorRef<'_>, flat: usize) -> Array {
         // This lane's index at each level, outermost first.
-        let mut index = vec![0; p.lanes.len()];
+        let mut index = vec![0; self.lanes.len()];
         let mut rest = flat;
-        for (i, (n, _)) in p.lanes.iter().enumerate().rev() {
+        for (i, (n, _)) in self.lanes.iter().enumerate().rev() {
             index[i] = rest % n;
             rest /= n;
         }
-        let args: Vec<Array> = ins
-            .iter()
-            .enumerate()
-            .map(|(k, x)| {
-                let has: Vec<usize> = (0..p.lanes.len()).filter(|&i| p.lanes[i].1[k]).collect();
-                let own = &x.shape[has.len()..];
-                let block: usize = own.iter().product();
-                let place = has.iter().fold(0, |place, &i| place * p.lanes[i].0 + index[i]);
-                slice(x, place * block, own)
-            })
-            .collect();
-        call(p, &args, outs, flat)?;
+        let has: Vec<usize> = (0..self.lanes.len()).filter(|&i| self.lanes[i].1[k]).collect();
+        let own = &x.shape[has.len()..];
+        let place = has.iter().fold(0, |place, &i| place * self.lanes[i].0 + index[i]);
+        slice(x, place * own.iter().product::<usize>(), own)
+    }
+
+    /// For each lane, whether it is to be called.
+    fn called(&self, ins: &[TensorRef<'_>]) -> Result<Vec<bool>> {
+        match self.is_guarded {
+            true => (0..self.n_lanes()).map(|flat| self.block(0, &ins[0], flat).item::<bool>()).collect(),
+            false => Ok(vec![true; self.n_lanes()]),
+        }
+    }
+}
+
+fn run(p: &HostCall, ins: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]) -> Result<()> {
+    let called = p.called(ins)?;
+    let operands = usize::from(p.is_guarded)..ins.len();
+    if p.is_batched {
+        return run_batched(p, &ins[operands], &called, outs);
+    }
+    for (flat, called) in called.into_iter().enumerate() {
+        if called {
+            let args: Vec<Array> = operands.clone().map(|k| p.block(k, &ins[k], flat)).collect();
+            call(p, &args, &p.outs, outs, flat)?;
+        } else {
+            write_zeros(&p.outs, outs, flat);
+        }
     }
     Ok(())
 }
 
-/// One call; results go to place `lane` of the outputs.
-fn call(p: &HostCall, args: &[Array], outs: &mut [TensorMut<'_>], lane: usize) -> Result<()> {
+/// One call for all lanes. Those that are not to be called repeat one that is.
+fn run_batched(p: &HostCall, ins: &[TensorRef<'_>], called: &[bool], outs: &mut [TensorMut<'_>]) -> Result<()> {
+    let want = p.with_lanes();
+    let Some(first) = called.iter().position(|called| *called) else {
+        write_zeros(&want, outs, 0);
+        return Ok(());
+    };
+    let mut args: Vec<Array> = ins.iter().map(concrete).collect();
+    if called.contains(&false) {
+        let rows: Vec<i64> = (0..called.len()).map(|i| if called[i] { i as i64 } else { first as i64 }).collect();
+        let rows = Array::from(rows);
+        with_eval(|| {
+            for x in &mut args {
+                let shape = x.shape().to_vec();
+                let own = &shape[p.lanes.len()..];
+                *x = x.reshape(&[&[called.len()], own].concat()).take(&rows, 0).reshape(&shape);
+            }
+        });
+    }
+    call(p, &args, &want, outs, 0)
+}
+
+/// One call with results of the types `want`, which go to place `lane` of the outputs.
+fn call(p: &HostCall, args: &[Array], want: &[Aval], outs: &mut [TensorMut<'_>], lane: usize) -> Result<()> {
     let results = with_eval(|| (p.function)(args)).map_err(|e| match e.location() {
         // Of the function's own: where it happened, and inside which call.
         Some(_) => e.inside(HostCall::NAME, p.at),
@@ -126,7 +180,7 @@ fn call(p: &HostCall, args: &[Array], outs: &mut [TensorMut<'_>], lane: usize) -
         )
         .op(HostCall::NAME));
     }
-    for ((i, result), (want, out)) in results.iter().enumerate().zip(p.outs.iter().zip(outs)) {
+    for ((i, result), (want, out)) in results.iter().enumerate().zip(want.iter().zip(outs)) {
         let got = result.try_aval()?;
         if got != want {
             return Err(Error::new(
@@ -141,6 +195,13 @@ fn call(p: &HostCall, args: &[Array], outs: &mut [TensorMut<'_>], lane: usize) -
         write(&c.data, out.data, lane * want.size());
     }
     Ok(())
+}
+
+/// Zeros for a lane that is not called.
+fn write_zeros(want: &[Aval], outs: &mut [TensorMut<'_>], lane: usize) {
+    for (want, out) in want.iter().zip(outs) {
+        write(&Buffer::zeros(want.dtype, want.size()), out.data, lane * want.size());
+    }
 }
 
 fn write(from: &Buffer, to: &mut Buffer, offset: usize) {

@@ -1,7 +1,7 @@
 //! Reverse mode: linearize, then transpose. `grad` is `vjp` with the cotangent 1.
 
 use super::{
-    Flat, FlatFn, concrete_tangent, given_tangent,
+    Flat, FlatFn, concrete_tangents, given_tangent,
     linearize::{Linearized, inexact, linearize_flat},
     same_structure, sound,
 };
@@ -70,7 +70,7 @@ impl Pullback {
             .collect::<Result<Vec<_>>>()?;
         cts.resize(self.linearized.outs.len(), None);
         let cts = self.linearized.transpose(&cts).map_err(|e| e.inside("vjp", self.at))?;
-        let outs = cts.into_iter().zip(&self.linearized.in_avals).map(|(ct, x)| concrete_tangent(ct, x)).collect();
+        let outs = concrete_tangents(self.at, cts, &self.linearized.in_avals);
         unflatten(&self.in_def, sound(outs).map_err(|e| e.inside("vjp", self.at))?)
     }
 }
@@ -140,7 +140,7 @@ fn value_and_grad_flat(
     let mut cts = vec![None; outs.len()];
     cts[0] = Some(ops::scalar_like(1.0, &outs[0]));
     let cts = linearized.transpose(&cts).map_err(|e| e.inside(name, at))?;
-    let grads = cts.into_iter().zip(&linearized.in_avals).map(|(ct, x)| concrete_tangent(ct, x)).collect();
+    let grads = concrete_tangents(at, cts, &linearized.in_avals);
     Ok((outs, sound(grads).map_err(|e| e.inside(name, at))?))
 }
 

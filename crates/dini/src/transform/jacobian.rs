@@ -14,7 +14,7 @@ use crate::{
     ops,
     prim::{broadcast_lanes, move_axis},
     shape::Aval,
-    trace::vmap_flat,
+    trace::{vmap_flat, with_location},
     tree::{Outcome, Tree, flatten, unflatten},
 };
 use std::panic::Location;
@@ -42,6 +42,10 @@ fn all_inexact(name: &str, at: Loc, avals: &[Aval], paths: &[String], what: &str
 /// The blocks of a Jacobian, result-major, from a function that maps one unit vector of leaf `i` through the
 /// linearization. `rows` says that unit vectors are those of results (reverse mode).
 fn blocks(at: Loc, name: &'static str, lin: &Linearized, rows: bool) -> Result<Vec<Array>> {
+    with_location(at, || blocks_here(at, name, lin, rows))
+}
+
+fn blocks_here(at: Loc, name: &'static str, lin: &Linearized, rows: bool) -> Result<Vec<Array>> {
     let out_avals: Vec<Aval> = lin.outs.iter().map(|y| y.try_aval().cloned()).collect::<Result<_>>()?;
     let (from, to) = if rows { (&out_avals, &lin.in_avals) } else { (&lin.in_avals, &out_avals) };
     // table[i][j]: unit vectors of `from[i]` on axis 0, then the shape of `to[j]`.

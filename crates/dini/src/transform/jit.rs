@@ -18,6 +18,7 @@ use crate::{
     trace::{self, Staged, bind_at, stage},
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
+use dini_cpu::explain::Explanation;
 use std::{
     panic::Location,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -131,8 +132,8 @@ fn trace_entry<In: Tree, R: Outcome>(
 /// Compiles a function: traced at the first call for each structure, shapes, dtypes and static fields of its argument,
 /// then run as one program.
 ///
-/// The function must be pure: its Rust code runs at tracing only. Concrete arrays that it captures are fixed at the first
-/// trace. `jit` composes with every other transformation, inside and outside.
+/// The function must be pure: its Rust code runs at tracing only. Arrays that it captures, concrete or traced, are fixed at
+/// the first trace. `jit` composes with every other transformation, inside and outside.
 ///
 /// ```
 /// use dini::prelude::*;
@@ -206,18 +207,16 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
     ///
     /// # Errors
     /// An argument of another structure or type than the example.
+    #[track_caller]
     pub fn call(&self, x: In) -> Result<Out> {
+        let at = Location::caller();
         let (leaves, def) = flatten(&x);
-        super::same_structure("compile", self.at, "the argument", &def, &self.entry.in_def)?;
-        for ((x, want), path) in leaves.iter().zip(&self.entry.in_avals).zip(def.leaf_paths()) {
+        super::same_structure("compile", at, "the argument", &def, &self.entry.in_def)?;
+        for (i, (x, want)) in leaves.iter().zip(&self.entry.in_avals).enumerate() {
             let got = x.try_aval()?;
             if got != want {
-                return Err(Error::new(
-                    ErrorKind::Shape,
-                    format!("the argument{} is {got}, compiled for {want}", at_path(&path)),
-                )
-                .op("compile")
-                .at(self.at));
+                let message = format!("the argument{} is {got}, compiled for {want}", at_path(&def.leaf_paths()[i]));
+                return Err(Error::new(ErrorKind::Shape, message).op("compile").at(at).inside("compile", self.at));
             }
         }
         let outs = self.entry.run(self.at, &leaves).and_then(sound).map_err(|e| e.inside("compile", self.at))?;
@@ -259,4 +258,22 @@ pub fn program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<A
 #[track_caller]
 pub fn compiled_program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
     lower::prepared(&program_of(f, x)?)
+}
+
+/// What would run, as the steps of the engine: kernels and what was fused into them, library calls, loops; bytes read and
+/// written, floating-point operations and elementary functions of each and in all, and the memory of a run. Counted, not
+/// measured.
+///
+/// ```
+/// use dini::prelude::*;
+/// let x = Array::zeros(&[1000], DType::F64);
+/// let explained = explain(|x: Array| (x.sin() * &x).sum(), &x)?;
+/// assert_eq!(explained.steps.len(), 1); // all of it is one kernel
+/// assert_eq!(explained.total().functions, 1000);
+/// println!("{explained}");
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn explain<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Explanation> {
+    lower::explained(&program_of(f, x)?)
 }

@@ -1,6 +1,6 @@
 //! Forward mode for users.
 
-use super::{Flat, FlatFn, concrete_tangent, given_tangent, same_structure, sound};
+use super::{Flat, FlatFn, concrete_tangents, given_tangent, same_structure, sound};
 use crate::{
     array::Array,
     error::{Loc, Result},
@@ -78,7 +78,7 @@ fn jvp_aux<In: Tree, Y: Tree, A: Tree>(
     let [y_def, aux_def] = out_def.children() else { unreachable!("a pair has two parts") };
     let outs = sound(outs)?;
     let n = y_def.n_leaves();
-    let tangents = outs[..n].iter().zip(tangents).map(|(y, t)| concrete_tangent(t, y.aval())).collect();
+    let tangents = concrete_tangents(at, tangents, outs[..n].iter().map(Array::aval));
     Ok((
         unflatten(y_def, outs[..n].to_vec())?,
         unflatten(y_def, sound(tangents).map_err(|e| e.inside("jvp", at))?)?,

@@ -2,7 +2,7 @@
 //! recorded as a linear program, which can be applied, vectorized and transposed without running the function again.
 
 use super::{
-    Flat, FlatFn, concrete_tangent, given_tangent, same_structure, sound,
+    Flat, FlatFn, concrete_tangents, given_tangent, same_structure, sound,
     transpose::{Input, backward_pass},
 };
 use crate::{
@@ -165,7 +165,7 @@ pub fn linearize<In: Tree, R: Outcome>(
             .map(|((t, x), path)| given_tangent("linearize", at, "the tangent", &path, t, x))
             .collect::<Result<Vec<_>>>()?;
         let outs = linearized.apply(&tangents).map_err(|e| e.inside("linearize", at))?;
-        let outs = outs.into_iter().zip(&out_avals).map(|(t, y)| concrete_tangent(t, y)).collect();
+        let outs = concrete_tangents(at, outs, &out_avals);
         unflatten(&out_def, sound(outs).map_err(|e| e.inside("linearize", at))?)
     };
     Ok((y, df))

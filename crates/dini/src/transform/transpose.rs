@@ -1,6 +1,6 @@
 //! Transposition of linear programs: one pass backwards over the equations that a nonzero cotangent reaches.
 
-use super::{Flat, FlatFn, concrete_tangent, derived::split_program, given_tangent, same_structure, sound};
+use super::{Flat, FlatFn, concrete_tangents, derived::split_program, given_tangent, same_structure, sound};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
@@ -265,7 +265,7 @@ pub fn linear_transpose<In: Tree, R: Outcome>(f: impl Fn(In) -> R, example: In) 
                 .collect()
         };
         let cts = linear_transpose_flat("linear_transpose", at, &avals, &|xs| flat.call(xs), &given)?;
-        let outs = cts.into_iter().zip(&avals).map(|(ct, a)| concrete_tangent(ct, a)).collect();
+        let outs = concrete_tangents(at, cts, &avals);
         unflatten(&in_def, sound(outs).map_err(|e| e.inside("linear_transpose", at))?)
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     implicit::at_path,
     prim::{broadcast_lanes, move_axis},
     shape::normalize_axis,
-    trace::{call_user, vmap_flat},
+    trace::{call_user, vmap_flat, with_location},
     tree::{Axes, IntoAxes, Outcome, Tree, flatten, unflatten},
 };
 use std::panic::Location;
@@ -70,7 +70,7 @@ fn lanes(
     leaves: &[Array],
     paths: &[String],
     axes: &[Option<isize>],
-    size: Option<usize>,
+    given: Option<usize>,
 ) -> Result<(Vec<Option<usize>>, usize)> {
     let mut sizes: Vec<(usize, String)> = Vec::new();
     let axes = leaves
@@ -92,12 +92,13 @@ fn lanes(
             Ok(Some(axis))
         })
         .collect::<Result<Vec<_>>>()?;
-    let Some(size) = size.or(sizes.first().map(|s| s.0)) else {
+    let Some(size) = given.or(sizes.first().map(|s| s.0)) else {
         return Err(fail(ErrorKind::Value, at, "no argument has an axis to be mapped over".into())
             .help("map at least one, or give `Vmap::new().axis_size(n)`"));
     };
     if sizes.iter().any(|s| s.0 != size) {
-        let mut e = fail(ErrorKind::Shape, at, "the mapped axes have different sizes".into());
+        let given = given.map(|n| format!("`axis_size` is {n}, but a mapped axis has another size"));
+        let mut e = fail(ErrorKind::Shape, at, given.unwrap_or("the mapped axes have different sizes".into()));
         for (n, what) in sizes {
             e = e.detail(format!("{what} has size {n}"));
         }
@@ -160,10 +161,10 @@ pub fn vmap_with<In: Tree, R: Outcome>(options: Vmap, f: impl Fn(In) -> R) -> im
                         );
                         fail(ErrorKind::Index, at, message)
                     })?;
-                    Ok(match has {
+                    Ok(with_location(at, || match has {
                         Some(from) => move_axis(&y, from, to),
                         None => broadcast_lanes(&y, size, to),
-                    })
+                    }))
                 }
                 (None, None) => Ok(y),
                 (Some(_), None) => Err(fail(

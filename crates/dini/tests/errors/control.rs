@@ -208,3 +208,20 @@ fn a_mistake_inside_a_body_names_its_own_line() {
                = note: inside `jit` at «jit(vmap(grad(f)))(Array::from([[1.0, 2.0, 3.0]]»"#]],
     );
 }
+
+#[test]
+fn bounds_that_are_no_whole_numbers() {
+    let count = |n: Array| fori_loop(0, n, |_, x: Array| x + 1.0, Array::from(0.0));
+    check(
+        count(Array::from(2.7)),
+        expect![[r#"
+        error[dtype]: `fori_loop`: the upper bound is f64[], expected a scalar of integers
+          --> «fori_loop(0, n, |_, x: Array| x + 1.0, Array::from(0.0»"#]],
+    );
+    check(
+        count(Array::from(vec![1i64, 2])),
+        expect![[r#"
+        error[shape]: `fori_loop`: the upper bound is i64[2], expected a scalar of integers
+          --> «fori_loop(0, n, |_, x: Array| x + 1.0, Array::from(0.0»"#]],
+    );
+}

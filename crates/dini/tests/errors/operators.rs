@@ -128,7 +128,7 @@ fn a_scalar_that_an_integer_cannot_hold() {
             error[dtype]: `add`: the scalar 300 is not representable in u8
               --> «(Array::from(1u8) + 300i64).item::<u8>(»
                = the array: u8[], made at «Array::from(1u8) + 300i64).item::<u8>(»
-               = help: convert the array first, e.g. `.cast(DType::F64)`"#]],
+               = help: convert the array first, e.g. `.cast(DType::I64)`"#]],
     );
     check(
         (Array::from(1u32) - -1i64).item::<u32>(),
@@ -136,7 +136,7 @@ fn a_scalar_that_an_integer_cannot_hold() {
             error[dtype]: `sub`: the scalar -1 is not representable in u32
               --> «(Array::from(1u32) - -1i64).item::<u32>(»
                = the array: u32[], made at «Array::from(1u32) - -1i64).item::<u32>(»
-               = help: convert the array first, e.g. `.cast(DType::F64)`"#]],
+               = help: convert the array first, e.g. `.cast(DType::I64)`"#]],
     );
     check(
         Array::full(&[2], 0.5, DType::I64).to_vec::<i64>(),
@@ -370,5 +370,92 @@ fn arrays_without_elements() {
             error[shape]: `argmax`: axis 0 of f64[0] is empty and has no extreme
               --> «argmax().check(»
                = operand 0: f64[0], from `reshape` at «argmax().check(»"#]],
+    );
+}
+
+#[test]
+fn scalars_of_methods_that_do_not_fit() {
+    let x = Array::from(vec![1u8, 2]);
+    check(
+        x.lt(1.5).check(),
+        expect![[r#"
+        error[dtype]: `lt`: the scalar 1.5 is not representable in u8
+          --> «lt(1.5).check(»
+           = the array: u8[2], made at «Array::from(vec![1u8, 2]»
+           = help: convert the array first, e.g. `.cast(DType::F64)`"#]],
+    );
+    check(
+        x.clamp(0, 300).check(),
+        expect![[r#"
+        error[dtype]: `clamp`: the scalar 300 is not representable in u8
+          --> «clamp(0, 300).check(»
+           = the array: u8[2], made at «Array::from(vec![1u8, 2]»
+           = help: convert the array first, e.g. `.cast(DType::I64)`"#]],
+    );
+    check(
+        (&x * 300).check(),
+        expect![[r#"
+        error[dtype]: `mul`: the scalar 300 is not representable in u8
+          --> «(&x * 300).check(»
+           = the array: u8[2], made at «Array::from(vec![1u8, 2]»
+           = help: convert the array first, e.g. `.cast(DType::I64)`"#]],
+    );
+}
+
+/// Provenance is the user's, also of what a transformation makes at its end.
+#[test]
+fn results_of_transformations_that_nothing_computed() {
+    let two = Array::from(vec![1.0, 2.0]);
+    let unused = grad(|(_, y): (Array, Array)| y.sum())((three(), three())).unwrap().0;
+    check(
+        (unused + &two).check(),
+        expect![[r#"
+        error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+          --> «(unused + &two).check(»
+           = operand 0: f64[3], from `broadcast` at «grad(|(_, y): (Array, Array)| y.sum())((three(), three())).unwrap().0»
+           = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»"#]],
+    );
+    let (_, constant) = jvp(|_: Array| three(), three(), three()).unwrap();
+    check(
+        (constant + &two).check(),
+        expect![[r#"
+        error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+          --> «(constant + &two).check(»
+           = operand 0: f64[3], from `broadcast` at «jvp(|_: Array| three(), three(), three()).unwrap(»
+           = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»"#]],
+    );
+    let repeated = vmap(|_: Array| Array::from(1.0))(three()).unwrap();
+    check(
+        (repeated + &two).check(),
+        expect![[r#"
+        error[shape]: `add`: shapes [3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+          --> «(repeated + &two).check(»
+           = operand 0: f64[3], from `broadcast` at «vmap(|_: Array| Array::from(1.0))(three()).unwrap(»
+           = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»"#]],
+    );
+    let jacobian = jacfwd(|_: Array| three())(three()).unwrap();
+    check(
+        (jacobian + &two).check(),
+        expect![[r#"
+        error[shape]: `add`: shapes [3, 3] and [2] do not broadcast: extents 3 and 2 differ on axis -1
+          --> «(jacobian + &two).check(»
+           = operand 0: f64[3,3], from `transpose` at «jacfwd(|_: Array| three())(three()).unwrap(»
+           = operand 1: f64[2], made at «Array::from(vec![1.0, 2.0]»"#]],
+    );
+}
+
+#[test]
+fn shapes_beyond_the_address_space() {
+    check(
+        Array::new(vec![1.0], &[usize::MAX, 2]).check(),
+        expect![[r#"
+        error[shape]: `array`: 1 elements do not fill shape [18446744073709551615, 2]
+          --> «Array::new(vec![1.0], &[usize::MAX, 2]).check(»"#]],
+    );
+    check(
+        Array::new(Vec::<f64>::new(), &[1 << 63, 2]).check(),
+        expect![[r#"
+        error[shape]: `array`: 0 elements do not fill shape [9223372036854775808, 2]
+          --> «Array::new(Vec::<f64>::new(), &[1 << 63, 2]).check(»"#]],
     );
 }

@@ -173,13 +173,14 @@ fn a_compiled_function_takes_what_it_was_compiled_for() {
         f.call(vec![Array::from(1.0)]),
         expect![[r#"
             error[shape]: `compile`: the argument at `[0]` is f64[], compiled for f64[3]
-              --> «compile(|x: Vec<Array>| x[0].sin(), &vec![three()]).unwrap(»"#]],
+              --> «call(vec![Array::from(1.0)]»
+               = note: inside `compile` at «compile(|x: Vec<Array>| x[0].sin(), &vec![three()]).unwrap(»"#]],
     );
     check(
         f.call(vec![three(), three()]),
         expect![[r#"
             error[structure]: `compile`: the argument has structure [*, *], expected [*]; at the root: a list of 2, expected a list of 1
-              --> «compile(|x: Vec<Array>| x[0].sin(), &vec![three()]).unwrap(»"#]],
+              --> «call(vec![three(), three()]»"#]],
     );
     check(
         grad(|x: Array| compile(|y: Array| y * &x, &three()).map(|_| x.sum()))(three()),
@@ -407,5 +408,17 @@ fn host_functions_that_return_something_else() {
             error[missing-rule]: `host_call`: has no differentiation rule: a host function has no derivative; give it one with `custom_jvp`, or call it inside `custom_root`
               --> «host_call(|x: Array| x, &Array::from(0.0), x))(one»
                = note: inside `grad` at «grad(|x: Array| host_call(|x: Array| x, &Array::from(0.0), x))(one»"#]],
+    );
+}
+
+#[test]
+fn a_size_of_lanes_that_does_not_fit() {
+    let lanes = Vmap::new().axis_size(3);
+    check(
+        vmap_with(lanes, |x: Array| x)(Array::from(vec![1.0])),
+        expect![[r#"
+        error[shape]: `vmap`: `axis_size` is 3, but a mapped axis has another size
+          --> «vmap_with(lanes, |x: Array| x)(Array::from(vec![1.0]»
+           = the argument: f64[1], axis 0 has size 1"#]],
     );
 }

@@ -420,3 +420,27 @@ fn linearized_once() {
     compiled(Array::from(5.0)).unwrap();
     assert_eq!((traced.get(), calls.load(Ordering::Relaxed)), (1, 4));
 }
+
+/// Differentiation runs `f` once at the solution, however many programs it makes of it.
+#[test]
+fn what_f_shows_is_shown_once() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let root = |x: Array| {
+        let seen = seen.clone();
+        let f = move |y: Array, x: &Array| {
+            let seen = seen.clone();
+            let count = move |_: Array| {
+                seen.fetch_add(1, Ordering::Relaxed);
+            };
+            inspect(count, &y).map(|y| &y * &y - x)
+        };
+        custom_root(|y: Array| f(y, &x), Array::from(1.0), |_, _| Array::from(2.0), divide)
+    };
+    let four = || Array::from(4.0);
+    assert_eq!(grad(root)(four()).unwrap().item::<f64>().unwrap(), 0.25);
+    assert_eq!(seen.swap(0, Ordering::Relaxed), 1);
+    assert_eq!(jit(grad(root))(four()).unwrap().item::<f64>().unwrap(), 0.25);
+    assert_eq!(seen.swap(0, Ordering::Relaxed), 1);
+    jvp(root, four(), Array::from(1.0)).unwrap();
+    assert_eq!(seen.swap(0, Ordering::Relaxed), 1);
+}

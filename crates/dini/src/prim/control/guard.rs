@@ -1,4 +1,5 @@
-//! Programs under a condition: where it does not hold, loops take no step and `ensure` asks for nothing.
+//! Programs under a condition: where it does not hold, loops take no step, `ensure` asks for nothing, and host functions are
+//! not called.
 //!
 //! Vectorization runs branches that a lane does not take, and bodies of loops that a lane has left, on values that they
 //! were not written for. Selection afterwards drops the results; this keeps what happens on the way harmless: such a
@@ -14,6 +15,7 @@ use crate::{
         call::Call,
         control::{scan::Scan, switch::Switch, while_loop::While},
         custom::{checkpoint::Checkpoint, jvp::CustomJvp, vjp::CustomVjp},
+        host::HostCall,
         suspend::Suspend,
     },
     shape::Aval,
@@ -28,7 +30,8 @@ pub(crate) fn needs_guard(program: &Program) -> bool {
 }
 
 fn is_guarded(prim: &Prim) -> bool {
-    matches!(prim, Prim::Ensure(_) | Prim::While(_)) || prim.subs().iter().any(|(_, sub)| needs_guard(sub))
+    matches!(prim, Prim::Ensure(_) | Prim::While(_) | Prim::HostCall(_))
+        || prim.subs().iter().any(|(_, sub)| needs_guard(sub))
 }
 
 /// (condition, inputs) → results.
@@ -84,6 +87,16 @@ fn guard(prim: &Prim, go: &Array, inputs: &mut Vec<Array>) -> Result<Option<Prim
         Prim::Ensure(_) => {
             inputs[0] = &inputs[0] | !go;
             return Ok(None);
+        }
+        // One that is guarded already runs under both conditions.
+        Prim::HostCall(p) if p.is_guarded => {
+            inputs[0] = &inputs[0] & go;
+            return Ok(None);
+        }
+        Prim::HostCall(p) => {
+            capture(&[0]);
+            let lanes = p.lanes.iter().map(|(n, has)| (*n, [&[false], &has[..]].concat())).collect();
+            HostCall { is_guarded: true, lanes, ..p.clone() }.into()
         }
         Prim::While(p) => {
             capture(&[p.n_cond, 0]);

@@ -1,8 +1,8 @@
 //! `switch`: runs the branch that an index names. `cond` is a switch of two.
 //!
 //! Vectorized with one index for all lanes it stays a branch. With an index for each lane every branch runs on all lanes,
-//! and results are selected. An operand x enters branch i as `select(taken, x, stop_gradient(x))`: its value is the same,
-//! but lanes that do not take the branch contribute exactly 0 to derivatives, never NaN, in both modes.
+//! and results are selected. An operand enters a branch through [`Taken`](super::taken::Taken): its value is the same, but
+//! lanes that do not take the branch contribute exactly 0 to derivatives, never NaN, in both modes.
 
 use crate::{
     array::Array,
@@ -113,7 +113,7 @@ fn switch_batch(p: &Switch, size: usize, xs: &[Array], axes: &[Option<usize>]) -
         let masked: Vec<Array> = operands
             .iter()
             .map(|x| match x.dtype().is_inexact() {
-                true => ops::select_lanes(&taken, x, &ops::stop_gradient(x)),
+                true => ops::taken_lanes(&taken, x),
                 false => x.clone(),
             })
             .collect();

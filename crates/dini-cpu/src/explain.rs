@@ -1,0 +1,398 @@
+//! What a graph becomes when it is compiled: its steps in order, what each one costs, and the memory of a run.
+//!
+//! Costs are counted, not measured: bytes as if every operand went through memory once per step, floating-point operations
+//! one per addition, product, quotient, comparison or square root, and elementary functions by themselves, since one of them
+//! is worth ten to fifty operations.
+
+use crate::{
+    graph::{Graph, TensorType},
+    kernel::{Access, Instruction, Kernel, Store},
+    scalar::ScalarOp,
+    schedule::{self, KernelStep, Slot, SlotId, Step, Tensor},
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::{Add, AddAssign, Mul},
+};
+
+/// A compiled graph, described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What runs, in order.
+    pub steps: Vec<Explained>,
+    /// Memory that a run needs beside inputs, constants and results, in bytes.
+    pub temporary_bytes: usize,
+    /// Memory of results that are not inputs or constants, in bytes.
+    pub result_bytes: usize,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// What it does.
+    pub what: String,
+    /// What one run of it costs, without the steps inside.
+    pub cost: Cost,
+    /// How often the steps inside run for one run of this one.
+    pub repeats: Repeats,
+    /// The steps inside.
+    pub inside: Vec<Explained>,
+}
+
+/// How often a nested step runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// So many times.
+    Times(u64),
+    /// As often as values decide: totals count one time.
+    Unknown,
+    /// One branch of several runs: totals count the most expensive one.
+    OneOf,
+}
+
+/// Counts of work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Launches of kernels, built-in operations and calls.
+    pub launches: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Bytes written.
+    pub bytes_written: u64,
+    /// Floating-point operations.
+    pub flops: u64,
+    /// Elementary functions evaluated.
+    pub functions: u64,
+}
+
+impl Add for Cost {
+    type Output = Cost;
+    fn add(self, other: Cost) -> Cost {
+        Cost {
+            launches: self.launches + other.launches,
+            bytes_read: self.bytes_read + other.bytes_read,
+            bytes_written: self.bytes_written + other.bytes_written,
+            flops: self.flops + other.flops,
+            functions: self.functions + other.functions,
+        }
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        *self = *self + other;
+    }
+}
+
+impl Mul<u64> for Cost {
+    type Output = Cost;
+    fn mul(self, n: u64) -> Cost {
+        Cost {
+            launches: self.launches.saturating_mul(n),
+            bytes_read: self.bytes_read.saturating_mul(n),
+            bytes_written: self.bytes_written.saturating_mul(n),
+            flops: self.flops.saturating_mul(n),
+            functions: self.functions.saturating_mul(n),
+        }
+    }
+}
+
+impl Explained {
+    /// What one run costs, with the steps inside.
+    pub fn total(&self) -> Cost {
+        let inside = self.inside.iter().map(Explained::total);
+        self.cost
+            + match self.repeats {
+                Repeats::Times(n) => inside.fold(Cost::default(), Cost::add) * n,
+                Repeats::Unknown => inside.fold(Cost::default(), Cost::add),
+                Repeats::OneOf => {
+                    inside.max_by_key(|cost| (cost.flops + 20 * cost.functions, cost.launches)).unwrap_or_default()
+                }
+            }
+    }
+}
+
+impl Explanation {
+    /// What a graph becomes.
+    pub fn new(graph: &Graph) -> Explanation {
+        let schedule = schedule::schedule(graph);
+        let bytes = |is: fn(&Slot) -> bool| schedule.slots.iter().filter(|slot| is(slot)).map(Slot::bytes).sum();
+        Explanation {
+            steps: explain(&schedule.steps),
+            temporary_bytes: bytes(|slot| matches!(slot, Slot::Temporary { .. })),
+            result_bytes: bytes(|slot| matches!(slot, Slot::Result { .. })),
+        }
+    }
+
+    /// What a run costs. Loops whose length values decide count as one iteration.
+    pub fn total(&self) -> Cost {
+        self.steps.iter().map(Explained::total).fold(Cost::default(), Cost::add)
+    }
+}
+
+fn explain(steps: &[Step<KernelStep>]) -> Vec<Explained> {
+    steps.iter().map(explain_step).collect()
+}
+
+/// A step without others inside.
+fn leaf(what: String, cost: Cost) -> Explained {
+    Explained { what, cost, repeats: Repeats::Times(0), inside: Vec::new() }
+}
+
+fn moved(read: usize, written: usize) -> Cost {
+    Cost { launches: 1, bytes_read: read as u64, bytes_written: written as u64, ..Cost::default() }
+}
+
+fn explain_step(step: &Step<KernelStep>) -> Explained {
+    match step {
+        Step::Kernel(KernelStep { kernel, slots }) => explain_kernel(kernel, slots),
+        Step::Copy { from, to: _ } => leaf(format!("copy {from}"), moved(from.bytes(), from.bytes())),
+        Step::Assemble { parts, to, fill: _ } => {
+            let read = parts.iter().map(|(_, strided)| strided.len() * to.dtype.size()).sum();
+            leaf(format!("assemble {to} from {} parts", parts.len()), moved(read, to.bytes()))
+        }
+        Step::ArgReduce { from, to, largest, axis: _ } => {
+            leaf(format!("arg{} of {from}", if *largest { "max" } else { "min" }), moved(from.bytes(), to.bytes()))
+        }
+        Step::Cumulative { to, combine, from: _, axis: _, reverse: _ } => {
+            let cost = Cost { flops: to.len as u64, ..moved(to.bytes(), to.bytes()) };
+            leaf(format!("cumulative {combine:?} of {}[{}]", to.dtype, to.len), cost)
+        }
+        Step::DynamicSlice { from, starts, window, to: _ } => {
+            let bytes = window.len() * from.dtype.size();
+            leaf(format!("dynamic slice of {from}"), moved(bytes + starts.bytes(), bytes))
+        }
+        Step::DynamicUpdate { starts, to, window, update: _ } => {
+            let bytes = window.len() * to.dtype.size();
+            leaf(format!("dynamic update of {to}, in place"), moved(bytes + starts.bytes(), bytes))
+        }
+        Step::Gather { from, indices, places, to: _, mode: _ } => {
+            let bytes = places.len() * from.dtype.size();
+            leaf(format!("gather {} of {from}", places.len()), moved(bytes + indices.bytes(), bytes))
+        }
+        Step::Scatter { indices, to, places, updates: _, kind } => {
+            let bytes = places.len() * to.dtype.size();
+            leaf(
+                format!("scatter {} into {to}, in place: {kind:?}", places.len()),
+                moved(2 * bytes + indices.bytes(), bytes),
+            )
+        }
+        Step::Dot { a, b, plan, to } => {
+            let cost = Cost { flops: plan.flops(), ..moved(a.bytes() + b.bytes(), to.bytes()) };
+            leaf(format!("dot of {a} and {b}"), cost)
+        }
+        Step::Call { call, args, outs, origin: _ } => {
+            let bytes = |of: &[(SlotId, TensorType)]| of.iter().map(|(_, t)| t.len() * t.dtype.size()).sum();
+            let types: Vec<String> = args.iter().map(|(_, t)| t.to_string()).collect();
+            leaf(format!("call `{}` of {}", call.name, types.join(", ")), moved(bytes(args), bytes(outs)))
+        }
+        Step::While { cond, body, flag: _, swaps: _ } => Explained {
+            what: "while".into(),
+            cost: Cost::default(),
+            repeats: Repeats::Unknown,
+            inside: [explain(cond), explain(body)].concat(),
+        },
+        Step::Switch { branches, index: _ } => {
+            let branch = |(i, steps): (usize, &Vec<Step<KernelStep>>)| Explained {
+                what: format!("case {i}"),
+                cost: Cost::default(),
+                repeats: Repeats::Times(1),
+                inside: explain(steps),
+            };
+            Explained {
+                what: "switch".into(),
+                cost: Cost::default(),
+                repeats: Repeats::OneOf,
+                inside: branches.iter().enumerate().map(branch).collect(),
+            }
+        }
+        Step::Scan { length, body, reverse: _, windows: _, swaps: _ } => Explained {
+            what: format!("{length} times"),
+            cost: Cost::default(),
+            repeats: Repeats::Times(*length as u64),
+            inside: explain(body),
+        },
+    }
+}
+
+fn explain_kernel(kernel: &Kernel, slots: &[SlotId]) -> Explained {
+    let mut cost = Cost { launches: 1, ..Cost::default() };
+    let uniform = kernel.uniform();
+    let mut read = vec![0; kernel.operands.len()];
+    let mut ops: BTreeMap<String, usize> = BTreeMap::new();
+    for (i, instruction) in kernel.body.iter().enumerate() {
+        match instruction {
+            Instruction::Load { operand, access } => {
+                let (k, operand) = (operand.0 as usize, kernel.operands[operand.0 as usize]);
+                let n = if matches!(access, Access::Uniform { .. }) { 1 } else { kernel.len.min(operand.len) };
+                read[k] = n.max(read[k]);
+            }
+            Instruction::Count { .. } => {}
+            Instruction::Map { op, args, dtype } => {
+                *ops.entry(name(*op)).or_default() += 1;
+                let points = if uniform[i] { 1 } else { kernel.len as u64 };
+                let is_real = dtype.is_inexact() || args.iter().any(|&arg| kernel.dtype(arg).is_inexact());
+                match (is_real, work(*op)) {
+                    (true, Work::Flops(n)) => cost.flops += n * points,
+                    (true, Work::Function) => cost.functions += points,
+                    (false, _) | (true, Work::None) => {}
+                }
+            }
+        }
+    }
+    for store in &kernel.stores {
+        let to = kernel.operands[store.to().0 as usize];
+        cost.bytes_written += (to.len * to.dtype.size()) as u64;
+        if let Store::Reduce { combine, .. } = store {
+            *ops.entry(format!("reduce {combine:?}").to_lowercase()).or_default() += 1;
+            if to.dtype.is_inexact() {
+                cost.flops += kernel.len as u64;
+            }
+        }
+    }
+    cost.bytes_read = read.iter().zip(&kernel.operands).map(|(n, operand)| (n * operand.dtype.size()) as u64).sum();
+    let list: Vec<String> =
+        ops.into_iter().map(|(name, n)| if n == 1 { name } else { format!("{n} {name}") }).collect();
+    let outs: Vec<String> = kernel
+        .stores
+        .iter()
+        .map(|store| {
+            let to = kernel.operands[store.to().0 as usize];
+            Tensor { slot: slots[store.to().0 as usize], dtype: to.dtype, len: to.len }.to_string()
+        })
+        .collect();
+    let body = if list.is_empty() { "copy".into() } else { list.join(", ") };
+    leaf(format!("kernel over {} points to {}: {body}", kernel.len, outs.join(", ")), cost)
+}
+
+/// The operation in lower case, without its parameter.
+fn name(op: ScalarOp) -> String {
+    let name = format!("{op:?}").to_lowercase();
+    name.split('(').next().unwrap_or_default().to_owned()
+}
+
+enum Work {
+    None,
+    Flops(u64),
+    Function,
+}
+
+fn work(op: ScalarOp) -> Work {
+    use ScalarOp::*;
+    match op {
+        Neg | Abs | Sign | Select | Cast(_) | IsFinite | Not | And | Or | Xor | Shl | Shr => Work::None,
+        Floor | Ceil | Round | Sqrt | Add | Sub | Mul | Div | Max | Min | Eq | Ne | Lt | Le | Gt | Ge => Work::Flops(1),
+        Rsqrt | Clamp => Work::Flops(2),
+        Powi(n) => {
+            let n = n.unsigned_abs();
+            Work::Flops(u64::from(n.checked_ilog2().unwrap_or(0) + n.count_ones()).max(1) - 1)
+        }
+        Exp | Exp2 | Expm1 | Log | Log2 | Log1p | Sin | Cos | Tan | Asin | Acos | Atan | Sinh | Cosh | Tanh | Asinh
+        | Acosh | Atanh | Cbrt | Logistic | Erf | Erfc | ErfInv | Lgamma | Digamma | Polygamma | Rem | Pow | Atan2 => {
+            Work::Function
+        }
+    }
+}
+
+/// Three digits and a power of a thousand: `1.23 M`.
+fn scaled(n: u64) -> String {
+    let (mut value, mut unit) = (n as f64, 0);
+    while value >= 999.5 && unit < 5 {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let digits = match value {
+        _ if unit == 0 => 0,
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$}{}", ["", " k", " M", " G", " T", " P"][unit])
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |f: &mut fmt::Formatter<'_>, cost: Cost, what: &str| {
+            let [read, written, flops, functions] =
+                [cost.bytes_read, cost.bytes_written, cost.flops, cost.functions].map(scaled);
+            writeln!(f, "{read:>8} {written:>8} {flops:>8} {functions:>9}  {what}")
+        };
+        writeln!(f, "{:>8} {:>8} {:>8} {:>9}  step", "B read", "B written", "flops", "functions")?;
+        fn rows(
+            steps: &[Explained],
+            depth: usize,
+            f: &mut fmt::Formatter<'_>,
+            row: &dyn Fn(&mut fmt::Formatter<'_>, Cost, &str) -> fmt::Result,
+        ) -> fmt::Result {
+            for step in steps {
+                row(f, step.total(), &format!("{}{}", "  ".repeat(depth), step.what))?;
+                rows(&step.inside, depth + 1, f, row)?;
+            }
+            Ok(())
+        }
+        rows(&self.steps, 0, f, &row)?;
+        let total = self.total();
+        row(f, total, &format!("in all, {} launches", total.launches))?;
+        writeln!(f, "memory: {}B of temporaries, {}B of results", unit(self.temporary_bytes), unit(self.result_bytes))
+    }
+}
+
+/// A scaled number with the space that a unit wants.
+fn unit(bytes: usize) -> String {
+    let scaled = scaled(bytes as u64);
+    if scaled.contains(' ') { scaled } else { scaled + " " }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dtype::DType,
+        graph::{Combine, Op, TensorType},
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn a_fused_chain_is_one_kernel_with_its_bytes() {
+        let mut g = Graph::new();
+        let t = TensorType::new(DType::F64, &[1000]);
+        let x = g.input(t.clone());
+        let sin = g.push(Op::Map(ScalarOp::Sin), &[x], vec![t.clone()], 0);
+        let y = g.push(Op::Map(ScalarOp::Mul), &[sin, x], vec![t.clone()], 0);
+        let sum =
+            g.push(Op::Reduce { combine: Combine::Add, axes: vec![0] }, &[y], vec![TensorType::scalar(DType::F64)], 0);
+        g.outputs = vec![y, sum];
+        let explained = Explanation::new(&g);
+        let cost = Cost { launches: 1, bytes_read: 8000, bytes_written: 8008, flops: 2000, functions: 1000 };
+        assert_eq!(explained.total(), cost, "{explained}");
+        assert_eq!((explained.temporary_bytes, explained.result_bytes), (0, 8008));
+        let text = explained.to_string();
+        assert!(text.contains("kernel over 1000 points"), "{text}");
+        assert!(text.contains("mul, reduce add, sin"), "{text}");
+        assert!(text.ends_with("memory: 0 B of temporaries, 8.01 kB of results\n"), "{text}");
+    }
+
+    #[test]
+    fn loops_count_as_often_as_they_run() {
+        let t = TensorType::new(DType::F64, &[10]);
+        let mut body = Graph::new();
+        let x = body.input(t.clone());
+        let y = body.push(Op::Map(ScalarOp::Exp), &[x], vec![t.clone()], 0);
+        body.outputs = vec![y];
+        let mut g = Graph::new();
+        let x = g.input(t.clone());
+        let op = Op::Scan { body: Arc::new(body), n_captures: 0, n_carry: 1, length: 7, reverse: false };
+        let y = g.push(op, &[x], vec![t], 0);
+        g.outputs = vec![y];
+        let explained = Explanation::new(&g);
+        assert_eq!(explained.total().functions, 70, "{explained}");
+        assert!(explained.to_string().contains("7 times"), "{explained}");
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let texts = [0, 7, 999, 1000, 12_345, 999_499, 999_500, 123_456_789].map(scaled);
+        assert_eq!(texts, ["0", "7", "999", "1.00 k", "12.3 k", "999 k", "1.00 M", "123 M"]);
+    }
+}
