@@ -26,32 +26,63 @@ pub struct Buffer {
     block: Block,
 }
 
+/// There is no memory for a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// What was asked for.
+    pub bytes: usize,
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no memory for {:.3} GiB", self.bytes as f64 / f64::from(1 << 30))
+    }
+}
+
+impl std::error::Error for OutOfMemory {}
+
 fn byte_len(dtype: DType, len: usize) -> usize {
     dtype.size().checked_mul(len).expect("a buffer's size fits the address space")
 }
 
 impl Buffer {
     /// `len` zeros (`false` for `bool`).
+    ///
+    /// # Panics
+    /// If there is no memory.
     pub fn zeros(dtype: DType, len: usize) -> Buffer {
+        Buffer::try_zeros(dtype, len).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// [`Buffer::zeros`], if there is memory.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn try_zeros(dtype: DType, len: usize) -> Result<Buffer, OutOfMemory> {
         let bytes = byte_len(dtype, len);
+        let block = Block::zeros(bytes)?;
         counters::add_bytes(bytes as u64);
-        Buffer { dtype, len, block: Block::zeros(bytes) }
+        Ok(Buffer { dtype, len, block })
     }
 
     /// Storage for `len` elements with any content: bytes of a `bool` may be neither 0 nor 1.
     ///
     /// # Safety
     /// If the type is `bool`, every element must be written before anything reads the buffer.
-    unsafe fn any(dtype: DType, len: usize) -> Buffer {
+    unsafe fn any(dtype: DType, len: usize) -> Result<Buffer, OutOfMemory> {
         let bytes = byte_len(dtype, len);
+        let (block, _) = Block::new(bytes)?;
         counters::add_bytes(bytes as u64);
-        Buffer { dtype, len, block: Block::new(bytes).0 }
+        Ok(Buffer { dtype, len, block })
     }
 
     /// A copy of the elements.
+    ///
+    /// # Panics
+    /// If there is no memory.
     pub fn from_slice<T: Element>(elements: &[T]) -> Buffer {
         // SAFETY: all of it is written on the next line.
-        let mut out = unsafe { Buffer::any(T::DTYPE, elements.len()) };
+        let mut out = unsafe { Buffer::any(T::DTYPE, elements.len()) }.unwrap_or_else(|e| panic!("{e}"));
         out.as_mut_slice::<T>().copy_from_slice(elements);
         out
     }
@@ -148,9 +179,9 @@ impl Buffer {
     }
 
     /// Memory for a result of the executor, which writes all of it.
-    pub(crate) fn for_result(bytes: usize) -> Arc<Buffer> {
+    pub(crate) fn for_result(bytes: usize) -> Result<Arc<Buffer>, OutOfMemory> {
         // SAFETY: the type is not `bool`.
-        Arc::new(unsafe { Buffer::any(DType::U8, bytes) })
+        unsafe { Buffer::any(DType::U8, bytes) }.map(Arc::new)
     }
 
     /// A buffer that borrows its storage and must not be dropped, nor outlive the storage.
@@ -185,7 +216,7 @@ impl Buffer {
 impl Clone for Buffer {
     fn clone(&self) -> Buffer {
         // SAFETY: all of it is written on the next line.
-        let out = unsafe { Buffer::any(self.dtype, self.len) };
+        let out = unsafe { Buffer::any(self.dtype, self.len) }.unwrap_or_else(|e| panic!("{e}"));
         // SAFETY: both storages hold that many bytes and are distinct.
         unsafe { out.as_ptr().copy_from_nonoverlapping(self.as_ptr(), self.bytes().len()) };
         out

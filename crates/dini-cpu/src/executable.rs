@@ -1,7 +1,7 @@
 //! A compiled graph, ready to run any number of times on any threads.
 
 use crate::{
-    buffer::Buffer,
+    buffer::{Buffer, OutOfMemory},
     graph::{CallError, Graph, TensorType},
     interp::Program,
 };
@@ -13,24 +13,41 @@ pub struct Executable {
     program: Program,
 }
 
-/// A called function reported a failure; nothing else fails at run time.
+/// What fails at run time.
 #[derive(Debug)]
-pub struct RunError {
-    /// The front end's number of the node that failed.
-    pub origin: u32,
-    /// What the function reported.
-    pub error: CallError,
+pub enum RunError {
+    /// A called function reported a failure.
+    Call {
+        /// The front end's number of the node that failed.
+        origin: u32,
+        /// What the function reported.
+        error: CallError,
+    },
+    /// There is no memory for a result or a temporary.
+    OutOfMemory(OutOfMemory),
 }
 
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "operation {} failed: {}", self.origin, self.error)
+        match self {
+            RunError::Call { origin, error } => write!(f, "operation {origin} failed: {error}"),
+            RunError::OutOfMemory(error) => error.fmt(f),
+        }
     }
 }
 
 impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.error)
+        match self {
+            RunError::Call { error, .. } => Some(&**error),
+            RunError::OutOfMemory(error) => Some(error),
+        }
+    }
+}
+
+impl From<OutOfMemory> for RunError {
+    fn from(error: OutOfMemory) -> RunError {
+        RunError::OutOfMemory(error)
     }
 }
 
@@ -56,7 +73,7 @@ impl Executable {
     /// Runs the graph. An output that is an input or a constant comes back as the same `Arc`.
     ///
     /// # Errors
-    /// The first failure that a called function reports.
+    /// The first failure that a called function reports; no memory for results and temporaries.
     ///
     /// # Panics
     /// If the number, type or length of an input is wrong. A panic of a called function passes through; the

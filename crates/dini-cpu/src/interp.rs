@@ -105,14 +105,17 @@ impl Program {
         input: impl Fn(usize) -> &'a Arc<Buffer>,
         output: impl FnMut(Arc<Buffer>),
     ) -> Result<(), RunError> {
-        let mut frame = self.frames.take().unwrap_or_else(|| Box::new(Frame::new(&self.slots, &self.needs)));
+        let mut frame = match self.frames.take() {
+            Some(frame) => frame,
+            None => Box::new(Frame::new(&self.slots, &self.needs)?),
+        };
         // Inputs are the first slots.
         for i in 0..n_inputs {
             frame.lend(SlotId(i as u32), input(i).as_ptr());
         }
         for &slot in &self.results {
             let Slot::Result { bytes } = self.slots[slot.0 as usize] else { continue };
-            frame.give(slot, Buffer::for_result(bytes));
+            frame.give(slot, Buffer::for_result(bytes)?);
         }
         // SAFETY: the slots hold what the schedule says: inputs of the types that it was made for, fresh results, and
         // the frame's own temporaries.

@@ -203,7 +203,7 @@ fn run_call(
     let mut results: Vec<TensorMut<'_>> =
         outs.iter_mut().zip(out_types).map(|(data, t)| TensorMut { shape: &t.shape, data }).collect();
     counters::add_call(call.name);
-    (call.function)(&operands, &mut results).map_err(|error| RunError { origin, error })
+    (call.function)(&operands, &mut results).map_err(|error| RunError::Call { origin, error })
 }
 
 fn dot(axes: &DotAxes, a: &Buffer, a_shape: &[usize], b: &Buffer, b_shape: &[usize], out: &mut Buffer) {

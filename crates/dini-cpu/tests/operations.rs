@@ -331,7 +331,7 @@ fn calls_are_counted_fail_and_panic() {
     assert_eq!(run().expect("mode 0 works")[0].as_slice::<f64>(), [-2.0, -4.0]);
     assert_eq!(dini_cpu::counters::snapshot().since(&before).calls.get("double"), Some(&1));
     mode.store(1, Ordering::Relaxed);
-    let RunError { origin, error } = run().expect_err("mode 1 fails");
+    let RunError::Call { origin, error } = run().expect_err("mode 1 fails") else { panic!("not out of memory") };
     assert_eq!((origin, error.to_string().as_str()), (42, "no luck"));
     mode.store(2, Ordering::Relaxed);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("mode 2 panics");
@@ -383,4 +383,22 @@ fn wrong_graphs_are_named() {
     let mut graph = Graph::new();
     graph.push(Op::Map(ScalarOp::Neg), &[Value(0)], vec![TensorType::scalar(DType::F64)], 0);
     assert_eq!(graph.check(), Err("node 0: %0 is used before its definition".to_string()));
+}
+
+#[test]
+fn memory_that_does_not_exist_is_an_error() {
+    let mut g = Graph::new();
+    let huge = TensorType::new(DType::F64, &[1 << 45]);
+    let x = g.input(TensorType::scalar(DType::F64));
+    let view = Op::View(Strided { shape: vec![1 << 45], strides: vec![0], offset: 0 });
+    let repeated = g.push(view, &[x], vec![huge.clone()], 0);
+    let y = g.push(Op::Map(ScalarOp::Exp), &[repeated], vec![huge], 0);
+    g.outputs = vec![y];
+    let executable = Executable::compile(&g);
+    let one = Arc::new(Buffer::scalar(1.0));
+    for _ in 0..2 {
+        let error = executable.run(std::slice::from_ref(&one)).expect_err("256 TiB are too much");
+        assert!(matches!(error, RunError::OutOfMemory(e) if e.bytes == 8 << 45), "{error}");
+        assert!(error.to_string().contains("262144"), "{error}");
+    }
 }

@@ -39,6 +39,8 @@ pub enum ErrorKind {
     Host,
     /// Sub-programs nested too deep.
     Depth,
+    /// There is no memory for a result or a temporary.
+    OutOfMemory,
     /// The user's own error, see [`Error::user`].
     User,
     /// A fault of this library; please report it.
@@ -60,6 +62,7 @@ impl ErrorKind {
             ErrorKind::Ensure => "ensure",
             ErrorKind::Host => "host",
             ErrorKind::Depth => "depth",
+            ErrorKind::OutOfMemory => "out-of-memory",
             ErrorKind::User => "user",
             ErrorKind::Internal => "internal",
         }

@@ -98,12 +98,16 @@ impl Compiled {
 
 /// The line and the cause of a failed call.
 fn run_error(e: RunError, program: &Arc<Program>) -> Error {
+    let (origin, error) = match e {
+        RunError::Call { origin, error } => (origin, error),
+        RunError::OutOfMemory(e) => return Error::new(ErrorKind::OutOfMemory, e.to_string()),
+    };
     let origins = prepare(program).and_then(|p| lower(&p.program)).map(|(_, origins)| origins).unwrap_or_default();
-    let error = match e.error.downcast::<Error>() {
+    let error = match error.downcast::<Error>() {
         Ok(error) => *error,
         Err(other) => Error::new(ErrorKind::Host, other.to_string()).sourced(Arc::from(other)),
     };
-    match origins.get(e.origin as usize) {
+    match origins.get(origin as usize) {
         Some(&at) => error.at(at),
         None => error,
     }

@@ -6,9 +6,9 @@
 //!
 //! Invariant: every byte of a block is initialized, with zeros or with what an earlier owner left.
 
-use super::{ALIGNMENT, SMALL_ALIGNMENT};
+use super::{ALIGNMENT, OutOfMemory, SMALL_ALIGNMENT};
 use std::{
-    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    alloc::{Layout, alloc_zeroed, dealloc},
     cell::UnsafeCell,
     collections::BTreeMap,
     ptr::NonNull,
@@ -68,39 +68,38 @@ const fn dangling() -> NonNull<u8> {
     NonNull::without_provenance(std::num::NonZero::new(ALIGNMENT).expect("the alignment is not 0"))
 }
 
-fn layout(capacity: usize) -> Layout {
+fn layout(capacity: usize) -> Option<Layout> {
     let alignment = if capacity < MIN_ALIGNED { SMALL_ALIGNMENT } else { ALIGNMENT };
-    Layout::from_size_align(capacity, alignment).expect("a buffer's size fits the address space")
+    Layout::from_size_align(capacity, alignment).ok()
 }
 
 /// The size that is allocated for this many bytes: large ones are rounded up to one of eight sizes per power of two, so
 /// that blocks of nearly the same size can stand in for each other.
-fn rounded(bytes: usize) -> usize {
+fn rounded(bytes: usize) -> Option<usize> {
     if bytes < MIN_KEPT {
-        return bytes;
+        return Some(bytes);
     }
-    let step = 1 << (bytes.ilog2() - 3);
-    bytes.checked_next_multiple_of(step).expect("a buffer's size fits the address space")
+    bytes.checked_next_multiple_of(1 << (bytes.ilog2() - 3))
 }
 
 impl Block {
     /// At least this many bytes, and whether they are known to be zeros.
-    pub fn new(bytes: usize) -> (Block, bool) {
+    pub fn new(bytes: usize) -> Result<(Block, bool), OutOfMemory> {
         if bytes <= INLINE {
-            return (Block { place: Place::Inline(UnsafeCell::new(InlineBytes([0; INLINE]))) }, true);
+            return Ok((Block { place: Place::Inline(UnsafeCell::new(InlineBytes([0; INLINE]))) }, true));
         }
-        let (allocation, is_zero) = Allocation::new(bytes);
-        (Block { place: Place::Heap(allocation) }, is_zero)
+        let (allocation, is_zero) = Allocation::new(bytes).ok_or(OutOfMemory { bytes })?;
+        Ok((Block { place: Place::Heap(allocation) }, is_zero))
     }
 
     /// At least this many zeros.
-    pub fn zeros(bytes: usize) -> Block {
-        let (block, is_zero) = Block::new(bytes);
+    pub fn zeros(bytes: usize) -> Result<Block, OutOfMemory> {
+        let (block, is_zero) = Block::new(bytes)?;
         if !is_zero {
             // SAFETY: the block has that many bytes and nobody else knows it.
             unsafe { block.as_ptr().write_bytes(0, bytes) }
         }
-        block
+        Ok(block)
     }
 
     /// A view of memory that somebody else owns; dropping it does nothing.
@@ -128,19 +127,18 @@ impl Block {
 }
 
 impl Allocation {
-    /// At least this many bytes, and whether they are known to be zeros.
-    fn new(bytes: usize) -> (Allocation, bool) {
-        let capacity = rounded(bytes);
+    /// At least this many bytes, and whether they are known to be zeros; `None` if there is no such memory.
+    fn new(bytes: usize) -> Option<(Allocation, bool)> {
+        let capacity = rounded(bytes)?;
         if capacity >= MIN_KEPT
             && let Some(allocation) = keep().take(capacity)
         {
-            return (allocation, false);
+            return Some((allocation, false));
         }
-        let layout = layout(capacity);
+        let layout = layout(capacity)?;
         // SAFETY: the layout's size is not 0: what needs no memory is inline.
-        let data = unsafe { alloc_zeroed(layout) };
-        let Some(data) = NonNull::new(data) else { handle_alloc_error(layout) };
-        (Allocation { data, capacity }, true)
+        let data = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        Some((Allocation { data, capacity }, true))
     }
 }
 
@@ -150,8 +148,9 @@ impl Drop for Allocation {
         if capacity >= MIN_KEPT && keep().put(data, capacity) {
             return;
         }
+        let layout = layout(capacity).expect("the layout that it was allocated with");
         // SAFETY: allocated in `new` with the same layout, and not freed before.
-        unsafe { dealloc(data.as_ptr(), layout(capacity)) }
+        unsafe { dealloc(data.as_ptr(), layout) }
     }
 }
 
@@ -184,11 +183,12 @@ mod tests {
     #[test]
     fn sizes_are_rounded_by_an_eighth_at_most() {
         for bytes in [1, 64, MIN_KEPT - 1] {
-            assert_eq!(rounded(bytes), bytes);
+            assert_eq!(rounded(bytes), Some(bytes));
         }
         for bytes in [MIN_KEPT, MIN_KEPT + 1, 100_000, 1 << 20, (1 << 20) + 1] {
-            assert!(rounded(bytes) >= bytes && rounded(bytes) - bytes <= bytes / 8);
-            assert_eq!(rounded(rounded(bytes)), rounded(bytes));
+            let size = rounded(bytes).expect("small enough");
+            assert!(size >= bytes && size - bytes <= bytes / 8);
+            assert_eq!(rounded(size), Some(size));
         }
     }
 
@@ -196,12 +196,12 @@ mod tests {
     fn large_blocks_come_back_and_zeros_are_zero() {
         // A size that no other test uses.
         let bytes = 7 * 123_457;
-        let block = Block::zeros(bytes);
+        let block = Block::zeros(bytes).expect("there is memory");
         let address = block.as_ptr();
         // SAFETY: the block has that many bytes.
         unsafe { address.write_bytes(7, bytes) };
         drop(block);
-        let again = Block::zeros(bytes - 1);
+        let again = Block::zeros(bytes - 1).expect("there is memory");
         assert_eq!(again.as_ptr(), address);
         // SAFETY: the block has that many bytes, all initialized.
         assert!(unsafe { std::slice::from_raw_parts(address, bytes - 1) }.iter().all(|&b| b == 0));

@@ -52,7 +52,7 @@ pub(super) unsafe fn run(
         outs.iter().zip(results).for_each(|(out, result)| put_back(call, out, result, frame));
         outcome
     };
-    outcome.map_err(|error| RunError { origin, error })
+    outcome.map_err(|error| RunError::Call { origin, error })
 }
 
 /// Puts shapes and results in their places.

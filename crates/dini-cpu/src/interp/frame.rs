@@ -5,7 +5,7 @@
 //! step says that it works in place.
 
 use crate::{
-    buffer::{ALIGNMENT, Buffer},
+    buffer::{ALIGNMENT, Buffer, OutOfMemory},
     dtype::DType,
     math::{Slice, SliceMut},
     schedule::{Slot, SlotId, Tensor},
@@ -54,23 +54,23 @@ unsafe impl Send for Frame {}
 
 impl Frame {
     /// Memory for slots like these; inputs and results have none yet.
-    pub fn new(slots: &[Slot], needs: &Needs) -> Frame {
+    pub fn new(slots: &[Slot], needs: &Needs) -> Result<Frame, OutOfMemory> {
         let own = |slot: &Slot| match slot {
-            Slot::Temporary { bytes } => Some(Arc::new(Buffer::zeros(DType::U8, *bytes))),
-            Slot::Constant(value) => Some(value.clone()),
-            Slot::Input(_) | Slot::Result { .. } | Slot::Window | Slot::Empty => None,
+            Slot::Temporary { bytes } => Buffer::try_zeros(DType::U8, *bytes).map(|buffer| Some(Arc::new(buffer))),
+            Slot::Constant(value) => Ok(Some(value.clone())),
+            Slot::Input(_) | Slot::Result { .. } | Slot::Window | Slot::Empty => Ok(None),
         };
-        let owners: Vec<Option<Arc<Buffer>>> = slots.iter().map(own).collect();
+        let owners = slots.iter().map(own).collect::<Result<Vec<Option<Arc<Buffer>>>, OutOfMemory>>()?;
         let nowhere = std::ptr::without_provenance_mut(ALIGNMENT);
-        Frame {
+        Ok(Frame {
             addresses: owners.iter().map(|owner| owner.as_ref().map_or(nowhere, |buffer| buffer.as_ptr())).collect(),
             owners,
             capacities: slots.iter().map(Slot::bytes).collect(),
-            scratch: Buffer::zeros(DType::U8, needs.scratch_bytes),
+            scratch: Buffer::try_zeros(DType::U8, needs.scratch_bytes)?,
             bases: vec![nowhere; needs.n_bases],
             cells: vec![0; needs.n_cells],
             n_kernels: 0,
-        }
+        })
     }
 
     /// Points a slot at memory of the caller's.

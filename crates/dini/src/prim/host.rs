@@ -168,10 +168,16 @@ fn run_batched(p: &HostCall, ins: &[TensorRef<'_>], called: &[bool], outs: &mut 
 
 /// One call with results of the types `want`, which go to place `lane` of the outputs.
 fn call(p: &HostCall, args: &[Array], want: &[Aval], outs: &mut [TensorMut<'_>], lane: usize) -> Result<()> {
-    let results = with_eval(|| (p.function)(args)).map_err(|e| match e.location() {
-        // Of the function's own: where it happened, and inside which call.
-        Some(_) => e.inside(HostCall::NAME, p.at),
-        None => e.op(HostCall::NAME),
+    let results = with_eval(|| (p.function)(args)).map_err(|e| {
+        let e = match e.kind() {
+            ErrorKind::Escape => e.help("a host function gets traced values as its argument only: pass this one along"),
+            _ => e,
+        };
+        match e.location() {
+            // Of the function's own: where it happened, and inside which call.
+            Some(_) => e.inside(HostCall::NAME, p.at),
+            None => e.op(HostCall::NAME),
+        }
     })?;
     if results.len() != p.outs.len() {
         return Err(Error::new(

@@ -76,6 +76,7 @@ impl Entry {
         };
         let origin = Origin { what: "jit", at };
         eval::run(&self.staged.program, compiled, &self.out_avals, [captures, leaves], origin)
+            .map_err(|e| if e.location().is_some() { e } else { e.op("jit").at(at) })
     }
 }
 

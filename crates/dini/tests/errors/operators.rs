@@ -459,3 +459,29 @@ fn shapes_beyond_the_address_space() {
           --> «Array::new(Vec::<f64>::new(), &[1 << 63, 2]).check(»"#]],
     );
 }
+
+#[test]
+fn memory_that_does_not_exist() {
+    let one = Array::from(1.0);
+    check(
+        (one.broadcast_to(&[1 << 45]).exp()).check(),
+        expect![[r#"
+        error[out-of-memory]: `broadcast`: there is no memory for 262144.000 GiB
+          --> «broadcast_to(&[1 << 45]).exp()).check(»"#]],
+    );
+    check(
+        Array::zeros(&[1 << 45], dini::DType::F64).check(),
+        expect![[r#"
+        error[out-of-memory]: `broadcast`: there is no memory for 262144.000 GiB
+          --> «Array::zeros(&[1 << 45], dini::DType::F64).check(»"#]],
+    );
+    check(
+        jit(|x: Array| x.broadcast_to(&[1 << 45]).exp())(one),
+        expect![[r#"
+        error[out-of-memory]: `jit`: there is no memory for 262144.000 GiB
+          --> «jit(|x: Array| x.broadcast_to(&[1 << 45]).exp())(one»
+           = note: inside `jit` at «jit(|x: Array| x.broadcast_to(&[1 << 45]).exp())(one»"#]],
+    );
+    // Nothing is broken by that.
+    assert_eq!(three().exp().shape(), [3]);
+}
