@@ -12,6 +12,7 @@ use crate::{
     error::{Error, ErrorKind, Loc, Result},
     shape::Aval,
     trace::{bind, with_eval},
+    transform::sound,
 };
 use dini_cpu::{
     buffer::Buffer,
@@ -168,7 +169,7 @@ fn run_batched(p: &HostCall, ins: &[TensorRef<'_>], called: &[bool], outs: &mut 
 
 /// One call with results of the types `want`, which go to place `lane` of the outputs.
 fn call(p: &HostCall, args: &[Array], want: &[Aval], outs: &mut [TensorMut<'_>], lane: usize) -> Result<()> {
-    let results = with_eval(|| (p.function)(args)).map_err(|e| {
+    let results = with_eval(|| sound((p.function)(args)?)).map_err(|e| {
         let e = match e.kind() {
             ErrorKind::Escape => e.help("a host function gets traced values as its argument only: pass this one along"),
             _ => e,

@@ -231,11 +231,12 @@ fn a_host_function_that_captures() {
     check(
         jit(f)(Array::from(1.0)),
         expect![[r#"
-        error[escape]: `add`: a traced value is used after its transformation ended: f64[] came as an argument of `jit` at «jit(f)(Array::from(1.0»
-          --> «y + &captured, &Array::from(0.0), Array::from(1.0»
-           = its transformation: `jit` at «jit(f)(Array::from(1.0»
-           = help: return the value from the transformed function instead of storing it
-           = note: inside `jit` at «jit(f)(Array::from(1.0»"#]],
+            error[escape]: `add`: a traced value is used after its transformation ended: f64[] came as an argument of `jit` at «jit(f)(Array::from(1.0»
+              --> «y + &captured, &Array::from(0.0), Array::from(1.0»
+               = its transformation: `jit` at «jit(f)(Array::from(1.0»
+               = help: a host function gets traced values as its argument only: pass this one along
+               = note: inside `host_call` at «host_call(move |y: Array| y + &captured, &Array::from(0.0), Array::from(1.0»
+               = note: inside `jit` at «jit(f)(Array::from(1.0»"#]],
     );
     assert_eq!(f(Array::from(1.0)).unwrap().item::<f64>().unwrap(), 2.0);
 }
