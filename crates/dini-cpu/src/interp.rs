@@ -16,11 +16,17 @@ use crate::{
     element,
     executable::RunError,
     graph::{Graph, OutOfBounds, ScatterKind},
+    jit::Assembly,
     schedule::{self, KernelStep, Moving, Slot, SlotId, Step, Tensor},
 };
 use frame::{Frame, Needs};
+#[cfg(all(target_arch = "x86_64", unix))]
+pub(crate) use frame::{elements, elements_mut};
 use scalar::ScalarProgram;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex, PoisonError},
+};
 use strided::with_bits;
 use tile::TileProgram;
 
@@ -46,7 +52,12 @@ pub(crate) struct Program {
 }
 
 /// Compiles steps; neighbours that compute single elements become one program.
-fn compile(steps: Vec<Step<KernelStep>>, slots: &[Slot], needs: &mut Needs) -> Vec<Step<Launch>> {
+fn compile(
+    steps: Vec<Step<KernelStep>>,
+    slots: &[Slot],
+    needs: &mut Needs,
+    assembly: &mut Option<Assembly>,
+) -> Vec<Step<Launch>> {
     let mut compiled = vec![];
     let mut steps = steps.into_iter().peekable();
     while let Some(step) = steps.next() {
@@ -60,36 +71,54 @@ fn compile(steps: Vec<Step<KernelStep>>, slots: &[Slot], needs: &mut Needs) -> V
                     *needs = needs.and(program.needs());
                     compiled.push(Step::Kernel(Launch::Scalars(program)));
                 }
-                None => compiled.extend(run.into_iter().map(|step| compile_step(step, slots, needs))),
+                None => compiled.extend(run.into_iter().map(|step| compile_step(step, slots, needs, assembly))),
             }
         } else {
-            compiled.push(compile_step(step, slots, needs));
+            compiled.push(compile_step(step, slots, needs, assembly));
         }
     }
     compiled
 }
 
-fn compile_step(step: Step<KernelStep>, slots: &[Slot], needs: &mut Needs) -> Step<Launch> {
-    let (mut own, mut nested) = (Needs::default(), Needs::default());
+fn compile_step(
+    step: Step<KernelStep>,
+    slots: &[Slot],
+    needs: &mut Needs,
+    assembly: &mut Option<Assembly>,
+) -> Step<Launch> {
+    let (mut own, mut inner) = (Needs::default(), Needs::default());
+    let assembly = RefCell::new(assembly);
     let mut kernel = |step| {
-        let program = TileProgram::new(&step);
+        let program = TileProgram::new(&step, assembly.borrow_mut().as_mut());
         own = program.needs();
         Launch::Tiles(program)
     };
-    let step = step.map(&mut kernel, &mut |steps| compile(steps, slots, &mut nested));
-    *needs = needs.and(own).and(nested);
+    let mut nested = |steps| compile(steps, slots, &mut inner, &mut assembly.borrow_mut());
+    let step = step.map(&mut kernel, &mut nested);
+    *needs = needs.and(own).and(inner);
     step
 }
 
 impl Program {
     /// Compiles a graph.
     pub fn new(graph: &Graph) -> Program {
+        Program::compile(graph, Assembly::begin())
+            .or_else(|| Program::compile(graph, None))
+            .expect("without machine code nothing is denied")
+    }
+
+    /// Compiles a graph; `None` if the system denies memory for machine code.
+    fn compile(graph: &Graph, mut assembly: Option<Assembly>) -> Option<Program> {
         let schedule = schedule::schedule(graph);
         let mut needs = Needs::default();
-        let steps = compile(schedule.steps, &schedule.slots, &mut needs);
+        let steps = compile(schedule.steps, &schedule.slots, &mut needs, &mut assembly);
+        if let Some(assembly) = assembly {
+            assembly.finish()?;
+        }
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
-        Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames: Mutex::new(vec![]) }
+        let frames = Mutex::new(vec![]);
+        Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames })
     }
 
     /// Runs on inputs of the right types.

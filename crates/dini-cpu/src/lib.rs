@@ -12,6 +12,8 @@ mod executable;
 mod fuse;
 pub mod graph;
 mod interp;
+#[cfg(all(target_arch = "x86_64", unix))]
+mod jit;
 mod kernel;
 pub mod linalg;
 pub mod math;

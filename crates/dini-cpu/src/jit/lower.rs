@@ -1,0 +1,112 @@
+//! Kernel IR to lane IR.
+
+use super::{
+    encode::Isa,
+    lanes::{Kind, Lanes, Op, Operand, Store, Value},
+    operations,
+};
+use crate::{
+    dtype::DType,
+    kernel::{Instruction, Kernel, Reg},
+};
+
+/// How code comes by a register of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From memory, point by point: position in the table of addresses.
+    Points(u32),
+    /// The same, where the table has the address of the run's first point.
+    Cell(u32),
+    /// From memory, one element for all points.
+    Uniform(u32),
+    /// The instruction computes it.
+    Computed,
+}
+
+/// What machine code computes of a kernel.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub kernel: &'a Kernel,
+    /// For each register.
+    pub sources: &'a [Source],
+    /// Registers to write, and where to: points or a cell.
+    pub stores: &'a [(Reg, Source)],
+}
+
+/// The widest lanes that computed registers and their arguments have.
+fn widest(request: &Request<'_>) -> usize {
+    let size = |reg: Reg| Kind::of(request.kernel.dtype(reg)).size();
+    let mut widest = request.stores.iter().map(|&(reg, _)| size(reg)).max().unwrap_or(4);
+    for (i, instruction) in request.kernel.body.iter().enumerate() {
+        if let (Instruction::Map { args, .. }, Source::Computed) = (instruction, request.sources[i]) {
+            widest = args.iter().map(|&arg| size(arg)).fold(widest.max(size(Reg(i as u32))), usize::max);
+        }
+    }
+    widest
+}
+
+/// Lowers what is requested.
+pub(super) fn lower(isa: Isa, request: &Request<'_>) -> Lanes {
+    let Request { kernel, sources, stores } = request;
+    let mut lanes = Lanes::new(isa, widest(request));
+    let mut operands = Operands::default();
+    let mut values = vec![Value::NONE; kernel.body.len()];
+    for (i, instruction) in kernel.body.iter().enumerate() {
+        let dtype = kernel.dtype(Reg(i as u32));
+        match (sources[i], instruction) {
+            (Source::Computed, Instruction::Map { op, args, .. }) => {
+                let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
+                let args: Vec<Value> =
+                    args.iter().map(|&arg| load(&mut lanes, &mut operands, &mut values, request, arg)).collect();
+                values[i] = operations::map(&mut lanes, *op, &dtypes, &args);
+            }
+            // Read where they are used, so that nothing waits in a register.
+            (Source::Points(_) | Source::Cell(_) | Source::Uniform(_), _) => {}
+            (Source::Computed, _) => unreachable!("loads have a source: {dtype}"),
+        }
+    }
+    for &(reg, to) in *stores {
+        let from = load(&mut lanes, &mut operands, &mut values, request, reg);
+        let to = operands.position(&mut lanes, to, kernel.dtype(reg));
+        lanes.stores.push(Store { from, to });
+    }
+    lanes
+}
+
+/// Numbers the operands.
+#[derive(Default)]
+struct Operands {
+    known: Vec<Operand>,
+}
+
+impl Operands {
+    fn position(&mut self, lanes: &mut Lanes, source: Source, dtype: DType) -> u32 {
+        let (base, is_cell) = match source {
+            Source::Points(base) | Source::Uniform(base) => (base, false),
+            Source::Cell(base) => (base, true),
+            Source::Computed => unreachable!("not in memory"),
+        };
+        let operand = Operand { base, dtype, is_cell };
+        let known = self.known.iter().rposition(|other| *other == operand);
+        known.unwrap_or_else(|| {
+            self.known.push(operand);
+            lanes.operands.push(operand);
+            self.known.len() - 1
+        }) as u32
+    }
+}
+
+/// The value of a register, read from memory if nothing computed it yet.
+fn load(lanes: &mut Lanes, operands: &mut Operands, values: &mut [Value], request: &Request<'_>, reg: Reg) -> Value {
+    let known = &mut values[reg.0 as usize];
+    if *known != Value::NONE {
+        return *known;
+    }
+    let dtype = request.kernel.dtype(reg);
+    let kind = Kind::of(dtype);
+    let source = request.sources[reg.0 as usize];
+    let operand = operands.position(lanes, source, dtype);
+    let op = if matches!(source, Source::Uniform(_)) { Op::Uniform(operand) } else { Op::Load(operand) };
+    *known = lanes.push(op, kind, &[]);
+    *known
+}
