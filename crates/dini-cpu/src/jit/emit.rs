@@ -483,7 +483,7 @@ impl Emitter<'_> {
             place => unreachable!("argument {k} of {inst:?} stands in {place:?}"),
         };
         match inst.op {
-            Op::Constant(_) | Op::Phi => unreachable!("no code of its own"),
+            Op::Constant(_) | Op::Phi(_) => unreachable!("no code of its own"),
             Op::Uniform(operand) => {
                 let from = self.operand(operand, true);
                 self.uniform(self.lanes.operands[operand as usize].dtype, to, from);

@@ -90,8 +90,8 @@ pub(super) enum Op {
     Uniform(u32),
     /// The operand's elements at the points of the group.
     Load(u32),
-    /// The state of a loop; its arguments are in [`Loop::phis`].
-    Phi,
+    /// The state of a loop, by a number of its own; where it comes from is in [`Loop::phis`].
+    Phi(u32),
     Add,
     Sub,
     Mul,
@@ -205,6 +205,15 @@ pub(super) struct Loop {
     pub phis: Vec<Phi>,
 }
 
+/// What happens between two instructions, to the loop of that position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Start(usize),
+    /// It is left if its test does not hold.
+    Test(usize),
+    End(usize),
+}
+
 /// A function that lanes of elements are handed to, in memory.
 #[derive(Clone, Debug)]
 pub(super) struct Function {
@@ -244,6 +253,8 @@ pub(super) struct Lanes {
     pub stores: Vec<Store>,
     pub functions: Vec<Function>,
     pub loops: Vec<Loop>,
+    /// In order, with the instruction that comes next.
+    pub events: Vec<(usize, Event)>,
     known: HashMap<Inst, Value, BuildHasherDefault<Mixer>>,
 }
 
@@ -285,6 +296,7 @@ impl Lanes {
             stores: vec![],
             functions: vec![],
             loops: vec![],
+            events: vec![],
             known: HashMap::default(),
         }
     }
@@ -302,7 +314,7 @@ impl Lanes {
         let value = *self.known.entry(inst).or_insert(next);
         if value == next {
             let is_invariant = match op {
-                Op::Load(_) | Op::Phi => false,
+                Op::Load(_) | Op::Phi(_) => false,
                 _ => args.iter().all(|arg| self.is_invariant[arg.index()]),
             };
             self.is_invariant.push(is_invariant);
@@ -311,9 +323,14 @@ impl Lanes {
         value
     }
 
-    /// Forgets which instructions there are, so that none is found where it has not run.
-    pub fn forget(&mut self) {
-        self.known.clear();
+    /// Forgets instructions from one on, so that none is found where it has not run.
+    pub fn forget_since(&mut self, start: usize) {
+        self.known.retain(|inst, value| value.index() < start || matches!(inst.op, Op::Constant(_)));
+    }
+
+    /// Notes what happens before the next instruction.
+    pub fn event(&mut self, event: Event) {
+        self.events.push((self.insts.len(), event));
     }
 
     pub fn constant(&mut self, bits: u64, kind: Kind) -> Value {

@@ -9,7 +9,7 @@
 
 use super::{
     encode::Isa,
-    lanes::{Inst, Kind, Lanes, Op, Value},
+    lanes::{Event, Inst, Kind, Lanes, Op, Phi, Value},
 };
 
 /// Where an argument stands.
@@ -111,7 +111,7 @@ fn memory_argument(isa: Isa, inst: &Inst) -> Option<usize> {
         // Any of them but the one that is replaced.
         Op::Fma { .. } => None,
         Op::Shift(..) | Op::Not | Op::Convert(_) | Op::ZeroExtend | Op::Call(_) | Op::Rare(_) => None,
-        Op::Constant(_) | Op::Uniform(_) | Op::Load(_) | Op::Phi => None,
+        Op::Constant(_) | Op::Uniform(_) | Op::Load(_) | Op::Phi(_) => None,
     }
 }
 
@@ -155,6 +155,9 @@ struct Allocator<'a> {
     has_calls: bool,
     /// Values that come from outside of the loops around, a list for each.
     outside: Vec<Outside>,
+    is_live: Vec<bool>,
+    /// How many of the events of [`Lanes::events`] are over.
+    n_events: usize,
 }
 
 /// Allocates registers. Without `over_points` the code runs once.
@@ -167,10 +170,10 @@ pub(super) fn allocate(lanes: &Lanes, over_points: bool) -> Allocation {
     let mut order: Vec<usize> = (0..n).filter(is_code).filter(is_first).collect();
     let body = order.len();
     order.extend((0..n).filter(is_code).filter(|i| !is_first(i)));
-    let mut allocator = Allocator::new(lanes, &order);
+    let mut allocator = Allocator::new(lanes, &order, is_live);
     let end = order.len() as u32;
     if over_points {
-        allocator.extend_uses(body as u32, end + 1, &order);
+        allocator.extend_uses(body as u32, end + 1, &order, &|value| lanes.is_invariant[value.index()]);
     }
     for (position, &i) in order.iter().enumerate() {
         if over_points && position == body {
@@ -195,27 +198,33 @@ pub(super) fn allocate(lanes: &Lanes, over_points: bool) -> Allocation {
     Allocation { steps: allocator.steps, n_slots: allocator.n_slots as usize, has_calls: allocator.has_calls }
 }
 
-/// Which values anything depends on.
+/// Which values anything depends on. States of loops that only they themselves depend on are none of these.
 fn live(lanes: &Lanes) -> Vec<bool> {
     let mut is_live = vec![false; lanes.insts.len()];
-    lanes.stores.iter().for_each(|store| is_live[store.from.index()] = true);
-    // States of loops are taken as needed: schedules have no others.
-    for l in &lanes.loops {
-        is_live[l.test.index()] = true;
-        for phi in &l.phis {
-            [phi.value, phi.init, phi.next].iter().for_each(|value| is_live[value.index()] = true);
+    let roots = lanes.stores.iter().map(|store| store.from).chain(lanes.loops.iter().map(|l| l.test));
+    roots.for_each(|value| is_live[value.index()] = true);
+    loop {
+        for i in (0..lanes.insts.len()).rev() {
+            if is_live[i] {
+                lanes.insts[i].args().for_each(|arg| is_live[arg.index()] = true);
+            }
+        }
+        let mut has_grown = false;
+        for phi in lanes.loops.iter().flat_map(|l| &l.phis) {
+            if is_live[phi.value.index()] {
+                for value in [phi.init, phi.next] {
+                    has_grown |= !std::mem::replace(&mut is_live[value.index()], true);
+                }
+            }
+        }
+        if !has_grown {
+            return is_live;
         }
     }
-    for i in (0..lanes.insts.len()).rev() {
-        if is_live[i] {
-            lanes.insts[i].args().for_each(|arg| is_live[arg.index()] = true);
-        }
-    }
-    is_live
 }
 
 impl<'a> Allocator<'a> {
-    fn new(lanes: &'a Lanes, order: &[usize]) -> Allocator<'a> {
+    fn new(lanes: &'a Lanes, order: &[usize], is_live: Vec<bool>) -> Allocator<'a> {
         let n = lanes.insts.len();
         let end = order.len() as u32;
         let mut allocator = Allocator {
@@ -234,6 +243,8 @@ impl<'a> Allocator<'a> {
             position: 0,
             has_calls: false,
             outside: vec![],
+            is_live,
+            n_events: 0,
         };
         // Mask register 0 cannot mask.
         allocator.owners[MASK][0] = Value(u32::MAX - 1);
@@ -246,7 +257,7 @@ impl<'a> Allocator<'a> {
         all.extend(lanes.stores.iter().map(|store| (store.from, end)));
         for l in &lanes.loops {
             all.push((l.test, position_of(l.test_at)));
-            for phi in &l.phis {
+            for phi in l.phis.iter().filter(|phi| allocator.is_live[phi.value.index()]) {
                 all.push((phi.init, position_of(l.start)));
                 all.push((phi.next, position_of(l.end)));
                 all.push((phi.value, position_of(l.end)));
@@ -269,21 +280,17 @@ impl<'a> Allocator<'a> {
         }
         for l in lanes.loops.iter().rev() {
             // What comes from outside is needed until the last round ends. Inner loops first.
-            allocator.extend_uses(position_of(l.start), position_of(l.end), order);
+            let is_outside = |value: Value| value.index() < l.start;
+            allocator.extend_uses(position_of(l.start), position_of(l.end), order, &is_outside);
         }
         allocator
     }
 
     /// What is defined before a loop and used in it is needed until it ends.
-    fn extend_uses(&mut self, start: u32, end: u32, order: &[usize]) {
+    fn extend_uses(&mut self, start: u32, end: u32, order: &[usize], is_outside: &dyn Fn(Value) -> bool) {
         for &i in &order[start as usize..(end as usize).min(order.len())] {
             for arg in self.lanes.insts[i].args() {
-                let is_from_outside = match order.binary_search(&arg.index()) {
-                    Ok(at) => (at as u32) < start,
-                    // Orders are sorted in two parts.
-                    Err(_) => self.lanes.is_invariant[arg.index()],
-                };
-                if is_from_outside {
+                if is_outside(arg) {
                     self.last_use[arg.index()] = self.last_use[arg.index()].max(end);
                 }
             }
@@ -408,7 +415,7 @@ impl<'a> Allocator<'a> {
 
     fn inst(&mut self, value: Value) {
         let mut inst = *self.lanes.inst(value);
-        if inst.op == Op::Phi {
+        if matches!(inst.op, Op::Phi(_)) {
             return;
         }
         if is_commutative(&inst) && !inst.kind.is_mask() {
@@ -578,34 +585,28 @@ impl<'a> Allocator<'a> {
         Saved { vectors, masks }
     }
 
-    /// What happens before instruction `next`: loops end, are left and begin.
+    /// What happens before instruction `next`: loops begin, are left and end.
     fn loop_events(&mut self, next: usize, position: u32, order: &[usize]) {
         self.position = position;
-        if self.lanes.loops.is_empty() {
-            return;
-        }
-        // Instructions that nothing needs have no position: the first one from there on stands for them.
-        let previous = if position == 0 { None } else { Some(order[position as usize - 1]) };
-        let is_here = |at: usize| at <= next && previous.is_none_or(|previous| previous < at);
         let lanes = self.lanes;
-        for (of, l) in lanes.loops.iter().enumerate().rev() {
-            if is_here(l.end) {
-                self.leave(of);
-            }
-        }
-        for (of, l) in lanes.loops.iter().enumerate() {
-            if is_here(l.start) {
-                let last = order.partition_point(|&i| i < l.end);
-                let phis: Vec<(Value, Value)> = l.phis.iter().map(|phi| (phi.value, phi.init)).collect();
-                self.enter(&order[position as usize..last], &phis);
-                self.steps.push(Step::Loop(of));
-            }
-        }
-        for (of, l) in lanes.loops.iter().enumerate() {
-            if is_here(l.test_at) {
-                let mask = self.in_register(l.test, &[]);
-                self.steps.push(Step::Test { of, mask });
-                self.use_value(l.test);
+        while let Some(&(_, event)) = lanes.events.get(self.n_events).filter(|(at, _)| *at <= next) {
+            self.n_events += 1;
+            match event {
+                Event::Start(of) => {
+                    let l = &lanes.loops[of];
+                    let last = order.partition_point(|&i| i < l.end);
+                    let is_live = |phi: &&Phi| self.is_live[phi.value.index()];
+                    let phis: Vec<(Value, Value)> = l.phis.iter().filter(is_live).map(|phi| (phi.value, phi.init)).collect();
+                    self.enter(&order[position as usize..last], &phis);
+                    self.steps.push(Step::Loop(of));
+                }
+                Event::Test(of) => {
+                    let test = lanes.loops[of].test;
+                    let mask = self.in_register(test, &[]);
+                    self.steps.push(Step::Test { of, mask });
+                    self.use_value(test);
+                }
+                Event::End(of) => self.leave(of),
             }
         }
     }
@@ -625,7 +626,7 @@ impl<'a> Allocator<'a> {
                 }
             }
             let value = Value(i as u32);
-            if self.lanes.insts[i].op != Op::Phi {
+            if !matches!(self.lanes.insts[i].op, Op::Phi(_)) {
                 let class = self.class(value);
                 now[class] += 1;
                 most[class] = most[class].max(now[class]);
@@ -719,9 +720,10 @@ impl<'a> Allocator<'a> {
     /// Ends a loop: its next states become the states.
     fn leave(&mut self, of: usize) {
         let lanes = self.lanes;
-        let phis = &lanes.loops[of].phis;
+        let is_live = |phi: &&Phi| self.is_live[phi.value.index()];
+        let phis: Vec<Phi> = lanes.loops[of].phis.iter().filter(is_live).copied().collect();
         let mut moves: Vec<(Value, Value, Place)> = vec![];
-        for phi in phis {
+        for phi in &phis {
             let to = self.place(phi.value);
             if phi.next != phi.value && self.place(phi.next) != to {
                 moves.push((phi.next, phi.value, to));

@@ -53,7 +53,7 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
                     };
                     places.remove(at);
                 }
-                if matches!(inst.op, Op::Constant(_) | Op::Phi) {
+                if matches!(inst.op, Op::Constant(_) | Op::Phi(_)) {
                     return fail("no code of its own".into());
                 }
                 state.0.insert((is_mask(*value), Place2::Register(*to)), *value);

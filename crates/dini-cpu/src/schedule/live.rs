@@ -1,0 +1,119 @@
+//! Which slots steps need from before.
+
+use super::{KernelStep, SlotId, Step, Tensor};
+use crate::kernel::Instruction;
+use std::collections::HashSet;
+
+/// Slots whose contents some step may read before any step is sure to have written them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Needed(HashSet<SlotId>);
+
+impl Needed {
+    /// What results stand in is needed in the end.
+    pub fn by_outputs(outputs: &[Tensor]) -> Needed {
+        Needed(outputs.iter().map(|output| output.slot).collect())
+    }
+
+    pub fn contains(&self, slot: SlotId) -> bool {
+        self.0.contains(&slot)
+    }
+
+    /// What is needed before a step, of what is needed after it.
+    pub fn before(&mut self, step: &Step<KernelStep>) {
+        let (mut reads, mut writes) = (HashSet::new(), HashSet::new());
+        visit(step, &mut reads, &mut writes);
+        self.0.retain(|slot| !writes.contains(slot));
+        self.0.extend(reads);
+    }
+
+    /// What is needed after any step inside of a loop or branch, of what is needed after that: all that its steps read.
+    pub fn inside(&self, step: &Step<KernelStep>) -> Needed {
+        let (mut reads, mut writes) = (HashSet::new(), HashSet::new());
+        visit(step, &mut reads, &mut writes);
+        for_each_nested(step, &mut |inner| visit(inner, &mut reads, &mut HashSet::new()));
+        Needed(self.0.union(&reads).copied().collect())
+    }
+}
+
+fn for_each_nested(step: &Step<KernelStep>, f: &mut dyn FnMut(&Step<KernelStep>)) {
+    let mut all = |steps: &[Step<KernelStep>]| {
+        for step in steps {
+            f(step);
+            for_each_nested(step, f);
+        }
+    };
+    match step {
+        Step::While { cond, body, .. } => {
+            all(cond);
+            all(body);
+        }
+        Step::Switch { branches, .. } => branches.iter().for_each(|branch| all(branch)),
+        Step::Scan { body, .. } => all(body),
+        Step::Kernel(_)
+        | Step::Copy { .. }
+        | Step::Assemble { .. }
+        | Step::ArgReduce { .. }
+        | Step::Cumulative { .. }
+        | Step::DynamicSlice { .. }
+        | Step::DynamicUpdate { .. }
+        | Step::Gather { .. }
+        | Step::Scatter { .. }
+        | Step::Dot { .. }
+        | Step::Call { .. } => {}
+    }
+}
+
+/// Adds what a step reads unless it was written, and what it is sure to write.
+fn visit(step: &Step<KernelStep>, reads: &mut HashSet<SlotId>, writes: &mut HashSet<SlotId>) {
+    let mut access = |read: &[SlotId], written: &[SlotId]| {
+        reads.extend(read.iter().filter(|slot| !writes.contains(slot)));
+        writes.extend(written);
+    };
+    match step {
+        Step::Kernel(KernelStep { kernel, slots }) => {
+            for instruction in &kernel.body {
+                if let Instruction::Load { operand, .. } = instruction {
+                    access(&[slots[operand.0 as usize]], &[]);
+                }
+            }
+            kernel.stores.iter().for_each(|store| access(&[], &[slots[store.to().0 as usize]]));
+        }
+        Step::Copy { from, to } => access(&[from.slot], &[*to]),
+        Step::Assemble { fill, parts, to } => {
+            parts.iter().for_each(|(part, _)| access(&[*part], &[]));
+            access(&[*fill], &[to.slot]);
+        }
+        Step::ArgReduce { from, to, .. } => access(&[from.slot], &[to.slot]),
+        Step::Cumulative { from, to, .. } => access(&[*from], &[to.slot]),
+        Step::DynamicSlice { from, starts, to, .. } => access(&[from.slot, starts.slot], &[*to]),
+        Step::DynamicUpdate { update, starts, to, .. } => access(&[*update, starts.slot, to.slot], &[to.slot]),
+        Step::Gather { from, indices, to, .. } => access(&[from.slot, indices.slot], &[*to]),
+        Step::Scatter { indices, updates, to, .. } => access(&[indices.slot, *updates, to.slot], &[to.slot]),
+        Step::Dot { a, b, to, .. } => access(&[a.slot, b.slot], &[to.slot]),
+        Step::Call { args, outs, .. } => {
+            args.iter().for_each(|(arg, _)| access(&[*arg], &[]));
+            outs.iter().for_each(|(out, _)| access(&[], &[*out]));
+        }
+        Step::While { cond, flag, body, swaps } => {
+            cond.iter().for_each(|step| visit(step, reads, writes));
+            let mut in_body = writes.clone();
+            body.iter().for_each(|step| visit(step, reads, &mut in_body));
+            let traded = swaps.iter().flat_map(|&(a, b)| [a, b]);
+            reads.extend(traded.chain([*flag]).filter(|slot| !in_body.contains(slot)));
+        }
+        Step::Switch { index, branches } => {
+            access(&[*index], &[]);
+            for branch in branches {
+                let mut in_branch = writes.clone();
+                branch.iter().for_each(|step| visit(step, reads, &mut in_branch));
+            }
+        }
+        Step::Scan { windows, body, swaps, .. } => {
+            let mut in_body = writes.clone();
+            reads.extend(windows.iter().map(|moving| moving.over).filter(|slot| !in_body.contains(slot)));
+            in_body.extend(windows.iter().map(|moving| moving.window));
+            body.iter().for_each(|step| visit(step, reads, &mut in_body));
+            reads.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).filter(|slot| !in_body.contains(slot)));
+        }
+    }
+}
