@@ -19,6 +19,8 @@ pub(crate) mod level;
 mod logarithm;
 mod loops;
 mod power;
+#[expect(dead_code, reason = "the functions move over to it one by one")]
+pub(crate) mod real;
 mod slice;
 mod trigonometric;
 
