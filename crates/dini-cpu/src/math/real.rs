@@ -21,6 +21,8 @@ pub(crate) trait Real:
     /// Whether numbers are those of `f64`; otherwise of `f32`.
     const IS_DOUBLE: bool;
 
+    /// Bits of the lane.
+    const WIDTH: u32 = if Self::IS_DOUBLE { 64 } else { 32 };
     /// Bits of the mantissa, without the leading one.
     const MANTISSA_BITS: u32 = if Self::IS_DOUBLE { 52 } else { 23 };
     /// The exponent field of 1.
@@ -43,7 +45,6 @@ pub(crate) trait Real:
     fn at_least(self, low: Self) -> Self;
 
     fn lt(self, other: Self) -> Self::Mask;
-    fn le(self, other: Self) -> Self::Mask;
     fn eq(self, other: Self) -> Self::Mask;
     /// `if mask { x } else { y }`, bit for bit.
     fn select(mask: Self::Mask, x: Self, y: Self) -> Self;
@@ -66,11 +67,6 @@ pub(crate) trait Real:
     #[inline(always)]
     fn gt(self, other: Self) -> Self::Mask {
         other.lt(self)
-    }
-
-    #[inline(always)]
-    fn ge(self, other: Self) -> Self::Mask {
-        other.le(self)
     }
 
     #[inline(always)]
@@ -166,18 +162,24 @@ impl<T: Copy> Each<T> {
 #[inline(always)]
 pub(crate) fn polynomial<R: Real>(x: R, c: &[f64]) -> R {
     if c.len() < 6 {
-        return horner(x, c, 0, 1);
+        return horner(x, c);
     }
     let square = x * x;
-    x.mul_add(horner(square, c, 1, 2), horner(square, c, 0, 2))
+    x.mul_add(strided(square, &c[1..], 2), strided(square, c, 2))
 }
 
-/// Σ c[start + i stride] xⁱ by Horner's scheme.
+/// Σ c[i] xⁱ by Horner's scheme, which loses less where terms cancel.
 #[inline(always)]
-fn horner<R: Real>(x: R, c: &[f64], start: usize, stride: usize) -> R {
-    let mut i = start + (c.len() - 1 - start) / stride * stride;
+pub(crate) fn horner<R: Real>(x: R, c: &[f64]) -> R {
+    strided(x, c, 1)
+}
+
+/// Σ c[stride i] xⁱ
+#[inline(always)]
+fn strided<R: Real>(x: R, c: &[f64], stride: usize) -> R {
+    let mut i = (c.len() - 1) / stride * stride;
     let mut sum = R::of(c[i]);
-    while i > start {
+    while i > 0 {
         i -= stride;
         sum = sum.mul_add(x, R::of(c[i]));
     }
@@ -221,10 +223,6 @@ macro_rules! native {
             #[inline(always)]
             fn lt(self, other: $t) -> bool {
                 self < other
-            }
-            #[inline(always)]
-            fn le(self, other: $t) -> bool {
-                self <= other
             }
             #[inline(always)]
             fn eq(self, other: $t) -> bool {
