@@ -16,13 +16,20 @@ mod lanes;
 mod lower;
 mod memory;
 mod operations;
+mod print;
+mod record;
 mod registers;
+mod single;
+#[cfg(test)]
+mod tests;
 mod verify;
 
+use crate::schedule::{KernelStep, Needed, Step};
 use encode::{Assembler, Isa};
-use lanes::Function;
+use lanes::{Function, Lanes, Op};
 pub(crate) use lower::{Request, Source};
 use memory::Code;
+pub(crate) use single::Key;
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.
@@ -60,16 +67,27 @@ impl Assembly {
     /// Compiles a kernel; `None` if the interpreter runs it faster.
     pub fn kernel(&mut self, request: &Request<'_>) -> Option<Machine> {
         let mut lanes = lower::lower(self.isa, request);
-        if !lanes.functions.is_empty() {
+        if lanes.insts.iter().any(|inst| matches!(inst.op, Op::Call(_))) {
             return None;
         }
+        Some(self.append(&mut lanes, true))
+    }
+
+    /// Compiles steps over single elements, of which what is `needed` counts; `None` if they are not handled. Gives the
+    /// places whose addresses the table must hold too.
+    pub fn single(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<(Machine, Vec<Key>)> {
+        let (mut lanes, table) = single::lower(self.isa, steps, needed)?;
+        Some((self.append(&mut lanes, false), table))
+    }
+
+    fn append(&mut self, lanes: &mut Lanes, over_points: bool) -> Machine {
         let functions: Vec<Box<Function>> = lanes.functions.drain(..).map(Box::new).collect();
-        let allocation = registers::allocate(&lanes, true);
-        debug_assert_eq!(verify::verify(&lanes, &allocation), Ok(()), "{lanes:#?}\n{allocation:#?}");
+        let allocation = registers::allocate(lanes, over_points);
+        debug_assert_eq!(verify::verify(lanes, &allocation), Ok(()), "{lanes}{allocation}");
         let entry = self.assembler.align();
-        emit::emit(&lanes, &allocation, &functions, true, &mut self.assembler);
+        emit::emit(lanes, &allocation, &functions, over_points, &mut self.assembler);
         self.functions.extend(functions);
-        Some(Machine { module: self.module.clone(), entry })
+        Machine { module: self.module.clone(), entry }
     }
 
     /// Makes the code executable; `None` if the system denies that.

@@ -24,7 +24,7 @@ use crate::{
     linalg::DotPlan,
 };
 
-pub(crate) use live::Needed;
+pub(crate) use live::{Effect, Needed};
 pub(crate) use slots::{Slot, SlotId};
 
 /// A graph ready to be executed.

@@ -440,7 +440,7 @@ impl Emitter<'_> {
                 }
                 Step::Save(saved) => self.saved = *saved,
                 Step::Points => unreachable!("there is one loop over the points"),
-                Step::Loop(_) => {
+                Step::Loop => {
                     let (head, exit) = (self.assembler.label(), self.assembler.label());
                     self.assembler.bind(head);
                     self.loops.push((head, exit));

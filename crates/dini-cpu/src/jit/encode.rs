@@ -239,15 +239,12 @@ pub(super) enum MaskOp {
     /// The second and not the first.
     AndNot = 0x42,
     Or = 0x45,
-    /// Equivalence.
-    Xnor = 0x46,
     Xor = 0x47,
 }
 
 /// Conditions of jumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    Below = 2,
     AboveOrEqual = 3,
     Zero = 4,
     NotZero = 5,

@@ -527,6 +527,14 @@ impl Lanes {
         self.functions.push(function);
         self.push(Op::Call(self.functions.len() as u32 - 1), kind, args)
     }
+
+    /// A value where the mask does not hold, a precompiled function's result where it does.
+    pub fn rare(&mut self, function: Function, mask: Value, value: Value, args: &[Value]) -> Value {
+        let kind = Kind::of(function.to);
+        self.functions.push(function);
+        let op = Op::Rare(self.functions.len() as u32 - 1);
+        self.push(op, kind, &[&[mask, value], args].concat())
+    }
 }
 
 /// Bytes of a vector register.

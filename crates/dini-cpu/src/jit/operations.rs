@@ -5,19 +5,45 @@
 use super::{
     encode::Isa,
     lanes::{Function, Kind, Lanes, Op, Predicate, Rounding, Shift, Value},
+    record::{Number, record},
 };
 use crate::{
     dtype::DType::{self, Bool, F32, F64, I32, I64, U8, U32, U64},
-    math,
+    math::{
+        self,
+        function::{Evaluated, evaluate},
+    },
     scalar::ScalarOp,
 };
 
 /// Appends an operation on operands of the given types.
 pub(super) fn map(lanes: &mut Lanes, op: ScalarOp, dtypes: &[DType], args: &[Value]) -> Value {
-    native(lanes, op, dtypes, args).unwrap_or_else(|| {
-        let kernel = math::kernel(op, dtypes).expect("the checker admitted the operation");
-        lanes.call(Function { kernel, args: dtypes.to_vec(), to: op.result(dtypes) }, args)
-    })
+    if let Some(value) = native(lanes, op, dtypes, args) {
+        return value;
+    }
+    let kernel = math::kernel(op, dtypes).expect("the checker admitted the operation");
+    let function = Function { kernel, args: dtypes.to_vec(), to: op.result(dtypes) };
+    let recorded = match dtypes[0] {
+        F32 => record_function::<false>(lanes, op, args),
+        F64 => record_function::<true>(lanes, op, args),
+        _ => None,
+    };
+    match recorded {
+        Some((value, None)) => value,
+        Some((value, Some(is_rare))) => lanes.rare(function, is_rare, value, args),
+        None => lanes.call(function, args),
+    }
+}
+
+/// The instructions of an elementary function, and the mask of arguments that they are not good for.
+fn record_function<const IS_DOUBLE: bool>(
+    lanes: &mut Lanes,
+    op: ScalarOp,
+    args: &[Value],
+) -> Option<(Value, Option<Value>)> {
+    let (x, y) = (Number::<IS_DOUBLE>(args[0]), Number(args[args.len() - 1]));
+    let Evaluated { value, is_rare } = record(lanes, || evaluate(op, x, y))?;
+    Some((value.0, is_rare.map(|mask| mask.0)))
 }
 
 fn is_unsigned(dtype: DType) -> bool {
@@ -127,10 +153,6 @@ fn native(lanes: &mut Lanes, op: ScalarOp, dtypes: &[DType], args: &[Value]) -> 
         ScalarOp::Select if dtype == Bool => lanes.select(Kind::Mask32, x, y, args[2]),
         ScalarOp::Select => lanes.select(kind, x, y, args[2]),
         ScalarOp::Cast(to) => cast(lanes, dtype, to, x)?,
-        ScalarOp::Rsqrt if dtype == F64 => {
-            let (root, one) = (lanes.push(Op::Sqrt, kind, &[x]), lanes.float(1.0, kind));
-            lanes.push(Op::Div, kind, &[one, root])
-        }
         ScalarOp::Rsqrt
         | ScalarOp::Exp
         | ScalarOp::Exp2

@@ -106,9 +106,6 @@ impl<const D: bool> Real for Number<D> {
     fn lt(self, other: Self) -> Truth {
         self.compare(Predicate::Lt, other)
     }
-    fn le(self, other: Self) -> Truth {
-        self.compare(Predicate::Le, other)
-    }
     fn eq(self, other: Self) -> Truth {
         self.compare(Predicate::Eq, other)
     }

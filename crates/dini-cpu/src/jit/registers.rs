@@ -9,7 +9,7 @@
 
 use super::{
     encode::Isa,
-    lanes::{Event, Inst, Kind, Lanes, Op, Phi, Value},
+    lanes::{Event, Inst, Kind, Lanes, Loop, Op, Phi, Value},
 };
 
 /// Where an argument stands.
@@ -46,9 +46,9 @@ pub(super) enum Step {
     Save(Saved),
     /// What is above runs once, what is below for each group of points.
     Points,
-    /// A loop begins, by position in [`Lanes::loops`].
-    Loop(usize),
-    /// The loop is left if the mask does not hold.
+    /// A loop begins.
+    Loop,
+    /// The loop, by position in [`Lanes::loops`], is left if the mask does not hold.
     Test { of: usize, mask: u8 },
     /// The loop goes on from its head.
     Again(usize),
@@ -150,6 +150,8 @@ struct Allocator<'a> {
     /// The position after which the value is not needed.
     last_use: Vec<u32>,
     free_slots: Vec<u32>,
+    /// Free once the instruction that is being placed has read them.
+    slots_to_free: Vec<u32>,
     n_slots: u32,
     position: u32,
     has_calls: bool,
@@ -239,6 +241,7 @@ impl<'a> Allocator<'a> {
             n_past: vec![0; n],
             last_use: vec![0; n],
             free_slots: vec![],
+            slots_to_free: vec![],
             n_slots: 0,
             position: 0,
             has_calls: false,
@@ -280,8 +283,17 @@ impl<'a> Allocator<'a> {
         }
         for l in lanes.loops.iter().rev() {
             // What comes from outside is needed until the last round ends. Inner loops first.
-            let is_outside = |value: Value| value.index() < l.start;
-            allocator.extend_uses(position_of(l.start), position_of(l.end), order, &is_outside);
+            let (end, is_outside) = (position_of(l.end), |value: Value| value.index() < l.start);
+            allocator.extend_uses(position_of(l.start), end, order, &is_outside);
+            let is_inside = |inner: &&Loop| l.start <= inner.start && inner.end <= l.end;
+            for inner in lanes.loops.iter().filter(is_inside) {
+                let inits = inner.phis.iter().map(|phi| phi.init).filter(|_| inner.start > l.start);
+                let nexts = inner.phis.iter().map(|phi| phi.next);
+                for value in inits.chain(nexts).chain([inner.test]).filter(|value| is_outside(*value)) {
+                    let last_use = &mut allocator.last_use[value.index()];
+                    *last_use = end.max(*last_use);
+                }
+            }
         }
         allocator
     }
@@ -343,7 +355,7 @@ impl<'a> Allocator<'a> {
             self.register[v] = NONE;
         }
         if self.slot[v] != NO_SLOT {
-            self.free_slots.push(self.slot[v]);
+            self.slots_to_free.push(self.slot[v]);
             self.slot[v] = NO_SLOT;
         }
     }
@@ -414,6 +426,7 @@ impl<'a> Allocator<'a> {
     }
 
     fn inst(&mut self, value: Value) {
+        self.free_slots.append(&mut self.slots_to_free);
         let mut inst = *self.lanes.inst(value);
         if matches!(inst.op, Op::Phi(_)) {
             return;
@@ -596,9 +609,10 @@ impl<'a> Allocator<'a> {
                     let l = &lanes.loops[of];
                     let last = order.partition_point(|&i| i < l.end);
                     let is_live = |phi: &&Phi| self.is_live[phi.value.index()];
-                    let phis: Vec<(Value, Value)> = l.phis.iter().filter(is_live).map(|phi| (phi.value, phi.init)).collect();
+                    let phis: Vec<(Value, Value)> =
+                        l.phis.iter().filter(is_live).map(|phi| (phi.value, phi.init)).collect();
                     self.enter(&order[position as usize..last], &phis);
-                    self.steps.push(Step::Loop(of));
+                    self.steps.push(Step::Loop);
                 }
                 Event::Test(of) => {
                     let test = lanes.loops[of].test;

@@ -78,7 +78,7 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
             }
             Step::Save(_) => {}
             Step::Points => heads.push(state.clone()),
-            Step::Loop(_) => heads.push(state.clone()),
+            Step::Loop => heads.push(state.clone()),
             Step::Test { of, mask } => {
                 if !holds(&state, lanes.loops[*of].test, Place::Register(*mask)) {
                     return fail("the test is not there".into());
@@ -139,7 +139,7 @@ fn first_access_is_read(steps: &[Step], (mask, place): Key, is_mask: &dyn Fn(Val
                     return false;
                 }
             }
-            Step::Store { .. } | Step::Save(_) | Step::Points | Step::Loop(_) | Step::Test { .. } => {}
+            Step::Store { .. } | Step::Save(_) | Step::Points | Step::Loop | Step::Test { .. } => {}
             Step::Again(_) | Step::Become { .. } => {}
         }
     }

@@ -1,9 +1,6 @@
 //! Derivatives of ln Γ.
 
-use super::{
-    exponential::{exp, polynomial},
-    logarithm::log1p,
-};
+use super::{exponential::exp, logarithm::log1p, real::horner};
 use std::f64::consts::PI;
 
 /// The positive zero of ψ, most significant part first.
@@ -84,6 +81,7 @@ const BERNOULLI: [f64; 13] = [
 /// x ≥ 7: the asymptotic series ln x − 1/(2x) − Σ B₂ₖ/(2k x²ᵏ); from 4 on ψ(x) = ψ(x + 1) − 1/x leads there. On [1, 4]
 /// fits; the lower one keeps the relative precision at the zero. Below 1 the recurrence leads to them.
 /// Negative x: the reflection ψ(x) = ψ(1 − x) − π cot πx.
+#[inline(always)]
 pub(super) fn digamma(x: f64) -> f64 {
     if x <= 0.0 {
         if x == x.floor() {
@@ -96,6 +94,7 @@ pub(super) fn digamma(x: f64) -> f64 {
     digamma_positive(x)
 }
 
+#[inline(always)]
 fn digamma_positive(x: f64) -> f64 {
     if x < 1.0 {
         return digamma_fit(x + 1.0) - 1.0 / x;
@@ -104,7 +103,7 @@ fn digamma_positive(x: f64) -> f64 {
         return digamma_fit(x);
     }
     if x <= 4.0 {
-        return polynomial(x - 3.0, MIDDLE);
+        return horner(x - 3.0, &MIDDLE);
     }
     let mut shifted = x;
     let mut sum = 0.0;
@@ -114,12 +113,13 @@ fn digamma_positive(x: f64) -> f64 {
     }
     let inverse = 1.0 / shifted;
     let square = inverse * inverse;
-    let series = if shifted < 1e17 { square * polynomial(square, BERNOULLI) } else { 0.0 };
+    let series = if shifted < 1e17 { square * horner(square, &BERNOULLI) } else { 0.0 };
     libm::log(shifted) - (0.5 * inverse + (series + sum))
 }
 
+#[inline(always)]
 fn digamma_fit(x: f64) -> f64 {
-    ((x - ZERO[0]) - ZERO[1]) * polynomial(x - 1.5, NEAR_ZERO)
+    ((x - ZERO[0]) - ZERO[1]) * horner(x - 1.5, &NEAR_ZERO)
 }
 
 /// The n-th derivative of ψ at x; NaN if n is not a whole number ≥ 0. At x = 0, −1, … it is ∞ for odd n, where the pole
@@ -128,6 +128,7 @@ fn digamma_fit(x: f64) -> f64 {
 /// ψ⁽ⁿ⁾(x) = (−1)ⁿ⁺¹ n! Σᵢ (x + i)⁻ˢ with s = n + 1, a Hurwitz zeta function. For negative x = u − m with u in (0, 1) the
 /// sum over i < m runs downwards from 1 − u, so that with v = 1 − u the whole is
 /// ζ(s, u) + (−1)ˢ (ζ(s, v) − ζ(s, 1 − x)).
+#[inline(always)]
 pub(super) fn polygamma(n: f64, x: f64) -> f64 {
     if n.is_nan() || n < 0.0 || n != n.floor() || x.is_nan() || n == f64::INFINITY {
         return f64::NAN;
@@ -156,6 +157,7 @@ pub(super) fn polygamma(n: f64, x: f64) -> f64 {
 ///
 /// The factors may be out of range where the product is not: with x = 2ᵉ m all but small factors are powers of 2, whose
 /// exponents are added. Above n = 1000 logarithms do, to fewer digits.
+#[inline(always)]
 fn factorial_times_zeta(n: f64, x: f64) -> f64 {
     let ratio = hurwitz_ratio(n + 1.0, x);
     if n > 1000.0 {
@@ -184,6 +186,7 @@ fn factorial_times_zeta(n: f64, x: f64) -> f64 {
 /// xˢ ζ(s, x) for s ≥ 2 and x > 0, by summing ten terms or until they vanish, and the Euler-Maclaurin formula for the
 /// rest from a on: a¹⁻ˢ/(s − 1) + a⁻ˢ/2 + Σ B₂ₖ/(2k)! s (s + 1) … (s + 2k − 2) a^(1−s−2k). For large s either the terms
 /// vanish soon or a is of the size of s, and the series converges.
+#[inline(always)]
 fn hurwitz_ratio(s: f64, x: f64) -> f64 {
     // ((x + i)/x)⁻ˢ; of the sum itself the rounding would count s times.
     let term = |i: f64| exp(-s * log1p(i / x));

@@ -8,6 +8,21 @@ use std::collections::HashSet;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Needed(HashSet<SlotId>);
 
+/// What a step reads before it writes it, and what it is sure to write.
+#[derive(Debug)]
+pub(crate) struct Effect {
+    reads: HashSet<SlotId>,
+    writes: HashSet<SlotId>,
+}
+
+impl Effect {
+    pub fn of(step: &Step<KernelStep>) -> Effect {
+        let mut effect = Effect { reads: HashSet::new(), writes: HashSet::new() };
+        visit(step, &mut effect.reads, &mut effect.writes);
+        effect
+    }
+}
+
 impl Needed {
     /// What results stand in is needed in the end.
     pub fn by_outputs(outputs: &[Tensor]) -> Needed {
@@ -18,20 +33,32 @@ impl Needed {
         self.0.contains(&slot)
     }
 
-    /// What is needed before a step, of what is needed after it.
-    pub fn before(&mut self, step: &Step<KernelStep>) {
-        let (mut reads, mut writes) = (HashSet::new(), HashSet::new());
-        visit(step, &mut reads, &mut writes);
-        self.0.retain(|slot| !writes.contains(slot));
-        self.0.extend(reads);
+    /// From what is needed after a step to what is needed before it.
+    pub fn step_back(&mut self, effect: &Effect) {
+        effect.writes.iter().for_each(|slot| drop(self.0.remove(slot)));
+        self.0.extend(&effect.reads);
     }
 
-    /// What is needed after any step inside of a loop or branch, of what is needed after that: all that its steps read.
+    /// What is needed after any step inside of a loop or branch, of what is needed after that: all that its steps read,
+    /// and what the loop itself reads between them.
     pub fn inside(&self, step: &Step<KernelStep>) -> Needed {
-        let (mut reads, mut writes) = (HashSet::new(), HashSet::new());
-        visit(step, &mut reads, &mut writes);
-        for_each_nested(step, &mut |inner| visit(inner, &mut reads, &mut HashSet::new()));
-        Needed(self.0.union(&reads).copied().collect())
+        let mut all = self.0.clone();
+        let mut add = |step: &Step<KernelStep>| {
+            all.extend(Effect::of(step).reads);
+            match step {
+                Step::While { flag, swaps, .. } => {
+                    all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).chain([*flag]));
+                }
+                Step::Scan { windows, swaps, .. } => {
+                    all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]));
+                    all.extend(windows.iter().map(|moving| moving.window));
+                }
+                _ => {}
+            }
+        };
+        add(step);
+        for_each_nested(step, &mut add);
+        Needed(all)
     }
 }
 
