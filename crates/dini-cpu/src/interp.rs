@@ -1,11 +1,11 @@
-//! The portable interpreter: runs schedules over precompiled loops.
+//! The executor: runs schedules over precompiled loops, or over machine code where [`crate::jit`] makes some.
 //!
 //! Invariant: in the steady state a run allocates nothing but its results; all other memory is a [`Frame`] that goes
 //! from run to run.
 
 mod builtin;
 mod call;
-mod frame;
+pub(crate) mod frame;
 mod reduce;
 mod scalar;
 mod single;
@@ -21,8 +21,6 @@ use crate::{
     schedule::{self, Effect, KernelStep, Moving, Needed, Slot, SlotId, Step, Tensor},
 };
 use frame::{Frame, Needs};
-#[cfg(all(target_arch = "x86_64", unix))]
-pub(crate) use frame::{elements, elements_mut};
 use scalar::ScalarProgram;
 use single::SingleProgram;
 use std::{

@@ -1,4 +1,4 @@
-//! The x86-64 compiler: kernels to machine code, in microseconds.
+//! The x86-64 compiler: kernels to machine code, in microseconds. (`jit/absent.rs` stands in for it elsewhere.)
 //!
 //! The way of a kernel: [`lower`] to lane IR ([`lanes`], scalar operations in [`operations`]), registers ([`registers`],
 //! checked in debug builds by [`verify`]), bytes ([`emit`], [`encode`]), executable pages ([`memory`]). All kernels of a
@@ -19,6 +19,7 @@ mod operations;
 mod print;
 mod record;
 mod registers;
+mod request;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -27,9 +28,8 @@ mod verify;
 use crate::schedule::{KernelStep, Needed, Step};
 use encode::{Assembler, Isa};
 use lanes::{Function, Lanes, Op};
-pub(crate) use lower::{Request, Source};
 use memory::Code;
-pub(crate) use single::Key;
+pub(crate) use request::{Key, Request, Source};
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.

@@ -9,7 +9,7 @@ use super::{
     lanes::{Function, Inst, Kind, Lanes, Op, Operand, Predicate, Shift, Value, vector_bytes},
     registers::{Allocation, Place, Saved, Step, TAIL_MASK, scratch},
 };
-use crate::{dtype::DType, interp};
+use crate::{dtype::DType, interp::frame};
 use std::collections::HashMap;
 
 /// Which part of the code is emitted.
@@ -86,7 +86,10 @@ struct Emitter<'a> {
     functions: &'a [Box<Function>],
     frame: Frame,
     pool: Vec<u8>,
+    /// Constants in it, by bits and whether they have 64.
     pooled: HashMap<(u64, bool), u32>,
+    /// Sixteen bytes of 1 in it.
+    pooled_ones: Option<u32>,
     /// For each operand the register with its address.
     pointers: Vec<Option<Gpr>>,
     colds: Vec<Cold>,
@@ -114,6 +117,7 @@ pub(super) fn emit(
         frame,
         pool: vec![],
         pooled: HashMap::new(),
+        pooled_ones: None,
         pointers: vec![None; lanes.operands.len()],
         colds: vec![],
         group,
@@ -132,8 +136,8 @@ pub(super) fn emit(
 unsafe extern "sysv64" fn call_function(function: &Function, buffers: *mut u8, n_lanes: usize) {
     // SAFETY: promised by the caller; buffers do not overlap and are aligned to all element types.
     unsafe {
-        let arg = |k: usize| interp::elements(buffers.add((k + 1) * BUFFER_BYTES), function.args[k], n_lanes);
-        let to = interp::elements_mut(buffers, function.to, n_lanes);
+        let arg = |k: usize| frame::elements(buffers.add((k + 1) * BUFFER_BYTES), function.args[k], n_lanes);
+        let to = frame::elements_mut(buffers, function.to, n_lanes);
         match function.args.len() {
             1 => function.kernel.run(&[arg(0)], to),
             2 => function.kernel.run(&[arg(0), arg(1)], to),
@@ -227,65 +231,54 @@ impl Emitter<'_> {
     }
 
     fn copy(&mut self, value: Value, from: Place, to: Place) {
-        let is_mask = self.is_in_mask(self.lanes.inst(value).result());
-        let whole = self.whole();
-        let (load, store, copy) = (e::float(e::LOAD, false), e::float(e::STORE, false), e::float(e::MOVE, false));
+        if !self.is_in_mask(self.lanes.inst(value).result()) {
+            return match (from, to) {
+                (Place::Slot(_) | Place::Constant(_), Place::Slot(_)) => self.copy_through(from, to),
+                (_, _) => self.copy_vector(from, to),
+            };
+        }
         match (from, to) {
-            (Place::Register(from), Place::Register(to)) if is_mask => self.assembler.mask_load(to, Rm::Register(from)),
-            (Place::Slot(from), Place::Register(to)) if is_mask => {
+            (Place::Register(from), Place::Register(to)) => self.assembler.mask_load(to, Rm::Register(from)),
+            (Place::Slot(from), Place::Register(to)) => {
                 let from = self.slot(from);
                 self.assembler.mask_load(to, Rm::Memory(from));
             }
-            (Place::Register(from), Place::Slot(to)) if is_mask => {
+            (Place::Register(from), Place::Slot(to)) => {
                 let to = self.slot(to);
                 self.assembler.mask_store(from, to);
             }
-            (Place::Register(from), Place::Register(to)) => self.vector(copy, whole, to, 0, Rm::Register(from), None),
-            (Place::Slot(from), Place::Register(to)) => {
-                let from = Rm::Memory(self.slot(from));
-                self.vector(load, whole, to, 0, from, None);
-            }
-            (Place::Register(from), Place::Slot(to)) => {
-                let to = Rm::Memory(self.slot(to));
-                self.vector(store, whole, from, 0, to, None);
+            (Place::Slot(_), Place::Slot(_)) => self.copy_through(from, to),
+            (from, to) => unreachable!("no way for a mask from {from:?} to {to:?}"),
+        }
+    }
+
+    /// Copies from memory to memory.
+    fn copy_through(&mut self, from: Place, to: Place) {
+        let through = Place::Register(scratch(self.isa()));
+        self.copy_vector(from, through);
+        self.copy_vector(through, to);
+    }
+
+    /// Copies a whole vector, whatever it holds.
+    fn copy_vector(&mut self, from: Place, to: Place) {
+        let whole = self.whole();
+        match (from, to) {
+            (Place::Register(from), Place::Register(to)) => {
+                self.vector(e::float(e::MOVE, false), whole, to, 0, Rm::Register(from), None);
             }
             (Place::Constant(constant), Place::Register(to)) => {
                 let (memory, is_wide) = self.constant(constant);
                 match self.isa() {
-                    Isa::Avx2 => self.vector(load, whole, to, 0, Rm::Memory(memory), None),
+                    Isa::Avx2 => self.vector(e::float(e::LOAD, false), whole, to, 0, Rm::Memory(memory), None),
                     Isa::Avx512 => self.broadcast(is_wide, whole, to, Rm::Memory(memory)),
                 }
             }
-            (from, Place::Slot(_)) => {
-                // Masks as bits: a slot is larger than they are.
-                let through = Place::Register(scratch(self.isa()));
-                let vector = Value::NONE;
-                self.copy_vector(from, through, vector);
-                self.copy_vector(through, to, vector);
+            (Place::Slot(from), Place::Register(to)) => {
+                let from = Rm::Memory(self.slot(from));
+                self.vector(e::float(e::LOAD, false), whole, to, 0, from, None);
             }
-            (from, to) => unreachable!("no way from {from:?} to {to:?}"),
-        }
-    }
-
-    /// Copies a whole vector, whatever it holds.
-    fn copy_vector(&mut self, from: Place, to: Place, _: Value) {
-        let whole = self.whole();
-        match (from, to) {
-            (from, Place::Register(to)) => match from {
-                Place::Constant(constant) => {
-                    let (memory, is_wide) = self.constant(constant);
-                    match self.isa() {
-                        Isa::Avx2 => self.vector(e::float(e::LOAD, false), whole, to, 0, Rm::Memory(memory), None),
-                        Isa::Avx512 => self.broadcast(is_wide, whole, to, Rm::Memory(memory)),
-                    }
-                }
-                _ => {
-                    let from = self.rm(from);
-                    self.vector(e::float(e::LOAD, false), whole, to, 0, from, None);
-                }
-            },
-            (Place::Register(from), to) => {
-                let to = self.rm(to);
+            (Place::Register(from), Place::Slot(to)) => {
+                let to = Rm::Memory(self.slot(to));
                 self.vector(e::float(e::STORE, false), whole, from, 0, to, None);
             }
             (from, to) => unreachable!("no way from {from:?} to {to:?}"),
@@ -326,9 +319,8 @@ impl Emitter<'_> {
         // The operands that the code names most have their address in a register.
         let mut counts = vec![0u32; self.pointers.len()];
         for inst in &self.lanes.insts {
-            match inst.op {
-                Op::Load(operand) => counts[operand as usize] += 1,
-                _ => {}
+            if let Op::Load(operand) = inst.op {
+                counts[operand as usize] += 1;
             }
         }
         self.lanes.stores.iter().for_each(|store| counts[store.to as usize] += 1);
@@ -718,7 +710,7 @@ impl Emitter<'_> {
                     let form = if kind.is_wide() { e::ZERO_EXTEND_1_8 } else { e::ZERO_EXTEND_1_4 };
                     self.vector(form, length, to, 0, Rm::Memory(from), None);
                     if dtype == DType::Bool {
-                        // 0 > x: all ones where x is 1 after taking it from 0.
+                        // 0 − 1 is all ones.
                         let zero = scratch(Isa::Avx2);
                         self.vector(e::XOR, length, zero, zero, Rm::Register(zero), None);
                         self.vector(e::SUB_I32, length, to, zero, Rm::Register(to), None);
@@ -807,15 +799,8 @@ impl Emitter<'_> {
 
     /// Sixteen bytes of 1.
     fn pooled_ones(&mut self) -> Memory {
-        let key = (u64::MAX, false);
-        let at = match self.pooled.get(&key) {
-            Some(&at) => at,
-            None => {
-                let at = self.pooled_bytes(&[1; 16]);
-                self.pooled.insert(key, at);
-                at
-            }
-        };
+        let at = self.pooled_ones.unwrap_or_else(|| self.pooled_bytes(&[1; 16]));
+        self.pooled_ones = Some(at);
         Memory::Pool(at)
     }
 

@@ -4,34 +4,12 @@ use super::{
     encode::Isa,
     lanes::{Kind, Lanes, Op, Operand, Store, Value},
     operations,
+    request::{Request, Source},
 };
 use crate::{
     dtype::DType,
-    kernel::{Instruction, Kernel, Reg},
+    kernel::{Instruction, Reg},
 };
-
-/// How code comes by a register of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// From memory, point by point: position in the table of addresses.
-    Points(u32),
-    /// The same, where the table has the address of the run's first point.
-    Cell(u32),
-    /// From memory, one element for all points.
-    Uniform(u32),
-    /// The instruction computes it.
-    Computed,
-}
-
-/// What machine code computes of a kernel.
-#[derive(Debug)]
-pub(crate) struct Request<'a> {
-    pub kernel: &'a Kernel,
-    /// For each register.
-    pub sources: &'a [Source],
-    /// Registers to write, and where to: points or a cell.
-    pub stores: &'a [(Reg, Source)],
-}
 
 /// The widest lanes that computed registers and their arguments have.
 fn widest(request: &Request<'_>) -> usize {

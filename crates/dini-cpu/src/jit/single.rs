@@ -5,6 +5,7 @@ use super::{
     encode::Isa,
     lanes::{Event, Kind, Lanes, Loop, Op, Operand, Phi, Store, Value},
     operations,
+    request::Key,
 };
 use crate::{
     dtype::DType,
@@ -13,9 +14,6 @@ use crate::{
     schedule::{KernelStep, Needed, SlotId, Step},
 };
 use std::collections::BTreeMap;
-
-/// Slot and bytes into it.
-pub(crate) type Key = (SlotId, usize);
 
 /// What stands in a place.
 #[derive(Clone, Copy)]

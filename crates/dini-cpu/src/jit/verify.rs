@@ -10,10 +10,10 @@ use super::{
 use std::collections::HashMap;
 
 /// A register or slot: masks of AVX-512 have registers of their own.
-type Key = (bool, Place2);
+type Key = (bool, Location);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place2 {
+enum Location {
     Register(u8),
     Slot(u32),
 }
@@ -31,8 +31,8 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
         lanes.isa == Isa::Avx512 && matches!(kind, Kind::Mask32 | Kind::Mask64)
     };
     let key = |value: Value, place: Place| match place {
-        Place::Register(register) => Some((is_mask(value), Place2::Register(register))),
-        Place::Slot(slot) => Some((false, Place2::Slot(slot))),
+        Place::Register(register) => Some((is_mask(value), Location::Register(register))),
+        Place::Slot(slot) => Some((false, Location::Slot(slot))),
         Place::None | Place::Constant(_) => None,
     };
     let holds = |state: &State, value: Value, place: Place| match place {
@@ -56,7 +56,7 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
                 if matches!(inst.op, Op::Constant(_) | Op::Phi(_)) {
                     return fail("no code of its own".into());
                 }
-                state.0.insert((is_mask(*value), Place2::Register(*to)), *value);
+                state.0.insert((is_mask(*value), Location::Register(*to)), *value);
             }
             Step::Copy { value, from, to } => {
                 if !holds(&state, *value, *from) {
@@ -97,7 +97,6 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
                         state.0.insert(place, phi.value);
                     }
                 }
-                let _ = fail;
             }
         }
     }
@@ -117,8 +116,8 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
 /// Whether steps read a place before they write it.
 fn first_access_is_read(steps: &[Step], (mask, place): Key, is_mask: &dyn Fn(Value) -> bool) -> bool {
     let is_place = |value: Value, other: Place| match (other, place) {
-        (Place::Register(a), Place2::Register(b)) => a == b && is_mask(value) == mask,
-        (Place::Slot(a), Place2::Slot(b)) => a == b,
+        (Place::Register(a), Location::Register(b)) => a == b && is_mask(value) == mask,
+        (Place::Slot(a), Location::Slot(b)) => a == b,
         (_, _) => false,
     };
     for step in steps {

@@ -35,7 +35,7 @@ impl Needed {
 
     /// From what is needed after a step to what is needed before it.
     pub fn step_back(&mut self, effect: &Effect) {
-        effect.writes.iter().for_each(|slot| drop(self.0.remove(slot)));
+        self.0.retain(|slot| !effect.writes.contains(slot));
         self.0.extend(&effect.reads);
     }
 

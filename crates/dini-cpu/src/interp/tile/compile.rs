@@ -286,6 +286,10 @@ impl Compiler<'_> {
                 sources.push(source(self.places[i]));
             }
         }
+        // What only copies is better off without a stop in a cell.
+        if !sources.contains(&Source::Computed) {
+            return None;
+        }
         let (mut stores, mut sinks) = (vec![], vec![]);
         for store in &kernel.stores {
             match store {
