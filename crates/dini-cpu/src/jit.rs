@@ -8,7 +8,8 @@
 //!
 //! Limits: AVX2 with FMA and BMI2, or AVX-512 (F, BW, DQ, VL); without, or where the system denies executable memory, or
 //! with `DINI_JIT=off` in the environment, [`Assembly::begin`] gives `None` and the interpreter runs everything.
-//! `DINI_JIT=avx2` keeps to AVX2.
+//! `DINI_JIT=avx2` keeps to AVX2. Kernels that call functions without a vector form, that only copy, or whose values need
+//! more than 64 KiB of stack stay with the interpreter too. Code does not poll for a request to stop.
 
 mod emit;
 mod encode;
@@ -37,7 +38,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Assembly {
     isa: Isa,
     assembler: Assembler,
-    functions: Vec<Box<Function>>,
+    functions: Vec<Arc<Function>>,
     module: Arc<OnceLock<Module>>,
 }
 
@@ -46,7 +47,7 @@ pub(crate) struct Assembly {
 struct Module {
     code: Code,
     /// What the code calls; the code holds their addresses.
-    _functions: Vec<Box<Function>>,
+    _functions: Vec<Arc<Function>>,
 }
 
 /// Machine code of a kernel; it can run once its assembly is finished.
@@ -70,24 +71,28 @@ impl Assembly {
         if lanes.insts.iter().any(|inst| matches!(inst.op, Op::Call(_))) {
             return None;
         }
-        Some(self.append(&mut lanes, true))
+        self.append(&mut lanes, true)
     }
 
     /// Compiles steps over single elements, of which what is `needed` counts; `None` if they are not handled. Gives the
     /// places whose addresses the table must hold too.
     pub fn single(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<(Machine, Vec<Key>)> {
         let (mut lanes, table) = single::lower(self.isa, steps, needed)?;
-        Some((self.append(&mut lanes, false), table))
+        Some((self.append(&mut lanes, false)?, table))
     }
 
-    fn append(&mut self, lanes: &mut Lanes, over_points: bool) -> Machine {
-        let functions: Vec<Box<Function>> = lanes.functions.drain(..).map(Box::new).collect();
+    /// Appends code; `None` if it needs too much of the stack.
+    fn append(&mut self, lanes: &mut Lanes, over_points: bool) -> Option<Machine> {
+        let functions: Vec<Arc<Function>> = lanes.functions.drain(..).map(Arc::new).collect();
         let allocation = registers::allocate(lanes, over_points);
         debug_assert_eq!(verify::verify(lanes, &allocation), Ok(()), "{lanes}{allocation}");
+        if !emit::fits(lanes.isa, &allocation) {
+            return None;
+        }
         let entry = self.assembler.align();
         emit::emit(lanes, &allocation, &functions, over_points, &mut self.assembler);
         self.functions.extend(functions);
-        Machine { module: self.module.clone(), entry }
+        Some(Machine { module: self.module.clone(), entry })
     }
 
     /// Makes the code executable; `None` if the system denies that.

@@ -15,6 +15,7 @@ mod cast;
 mod elementary;
 mod error_function;
 mod exponential;
+#[allow(dead_code, reason = "only a compiler asks, which not every machine has")]
 pub(crate) mod function;
 mod gamma;
 mod hyperbolic;

@@ -2,6 +2,7 @@
 
 use crate::schedule::{KernelStep, Needed, Step};
 
+#[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
 pub(crate) use request::{Key, Request, Source};

@@ -10,7 +10,7 @@ use super::{
     registers::{Allocation, Place, Saved, Step, TAIL_MASK, scratch},
 };
 use crate::{dtype::DType, interp::frame};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// Which part of the code is emitted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,15 @@ impl Frame {
     }
 }
 
+/// Frames are at most this large, so that few pages must be touched.
+const MAX_FRAME: usize = 64 << 10;
+const PAGE: usize = 4 << 10;
+
+/// Whether the code gets by with a small part of the stack.
+pub(super) fn fits(isa: Isa, allocation: &Allocation) -> bool {
+    Frame::new(isa, allocation).bytes <= MAX_FRAME
+}
+
 /// A call that stands behind the code.
 struct Cold {
     entry: Label,
@@ -83,7 +92,7 @@ struct Cold {
 struct Emitter<'a> {
     lanes: &'a Lanes,
     assembler: &'a mut Assembler,
-    functions: &'a [Box<Function>],
+    functions: &'a [Arc<Function>],
     frame: Frame,
     pool: Vec<u8>,
     /// Constants in it, by bits and whether they have 64.
@@ -104,7 +113,7 @@ struct Emitter<'a> {
 pub(super) fn emit(
     lanes: &Lanes,
     allocation: &Allocation,
-    functions: &[Box<Function>],
+    functions: &[Arc<Function>],
     over_points: bool,
     assembler: &mut Assembler,
 ) {
@@ -332,6 +341,10 @@ impl Emitter<'_> {
         self.assembler.push(Gpr::Rbp);
         self.assembler.copy(Gpr::Rbp, Gpr::Rsp);
         saved.iter().for_each(|&r| self.assembler.push(r));
+        // Page by page, so that a guard page below the stack is not stepped over.
+        for page in 1..=self.frame.bytes / PAGE {
+            self.assembler.store(TABLE, Memory::Base(Gpr::Rsp, -((page * PAGE) as i32)));
+        }
         self.assembler.add(Gpr::Rsp, -(self.frame.bytes as i32));
         self.assembler.and(Gpr::Rsp, -64);
         for (&operand, &pointer) in used.iter().zip(&POINTERS) {
@@ -862,7 +875,7 @@ impl Emitter<'_> {
         let lanes = self.lanes;
         let function = &self.functions[index as usize];
         let skipped = if matches!(lanes.inst(value).op, Op::Rare(_)) { 2 } else { 0 };
-        let address: *const Function = &**function;
+        let address: *const Function = Arc::as_ptr(function);
         let (whole, width) = (self.whole(), vector_bytes(self.isa()));
         let (load, store) = (e::float(e::LOAD, false), e::float(e::STORE, false));
         let masks = saved.masks | if self.group == Group::Tail { 1 << TAIL_MASK } else { 0 };

@@ -231,7 +231,7 @@ pub(super) struct Store {
 }
 
 /// What code reads or writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Operand {
     /// Position in the table of addresses.
     pub base: u32,

@@ -10,6 +10,7 @@ use crate::{
     dtype::DType,
     kernel::{Instruction, Reg},
 };
+use std::collections::HashMap;
 
 /// The widest lanes that computed registers and their arguments have.
 fn widest(request: &Request<'_>) -> usize {
@@ -54,7 +55,7 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>) -> Lanes {
 /// Numbers the operands.
 #[derive(Default)]
 struct Operands {
-    known: Vec<Operand>,
+    known: HashMap<Operand, u32>,
 }
 
 impl Operands {
@@ -65,12 +66,10 @@ impl Operands {
             Source::Computed => unreachable!("not in memory"),
         };
         let operand = Operand { base, dtype, is_cell };
-        let known = self.known.iter().rposition(|other| *other == operand);
-        known.unwrap_or_else(|| {
-            self.known.push(operand);
+        *self.known.entry(operand).or_insert_with(|| {
             lanes.operands.push(operand);
-            self.known.len() - 1
-        }) as u32
+            lanes.operands.len() as u32 - 1
+        })
     }
 }
 

@@ -480,14 +480,7 @@ impl<'a> Allocator<'a> {
 
     /// Notes the uses of an instruction's arguments.
     fn use_all(&mut self, inst: &Inst) {
-        let mut args = inst.args;
-        // An argument that comes twice is used twice, and released once.
-        for k in 0..args.len() {
-            if args[k] != Value::NONE {
-                self.use_value(args[k]);
-                args[k] = Value::NONE;
-            }
-        }
+        inst.args().for_each(|arg| self.use_value(arg));
     }
 
     /// A fused product replaces one of its arguments: one that is over, else a copy of the addend.
