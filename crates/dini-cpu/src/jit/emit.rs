@@ -230,8 +230,12 @@ impl Emitter<'_> {
         }
     }
 
+    /// The length of what moves between registers and slots.
     fn whole(&self) -> Length {
-        Length::of(vector_bytes(self.isa()))
+        match self.group {
+            Group::Single => Length::L128,
+            Group::Whole | Group::Tail => Length::of(vector_bytes(self.isa())),
+        }
     }
 
     /// Whether values of the kind stand in mask registers.

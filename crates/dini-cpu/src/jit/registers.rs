@@ -549,7 +549,7 @@ impl<'a> Allocator<'a> {
         self.assign(value, to);
     }
 
-    /// Arguments of calls are read from wherever they stand.
+    /// A call, or code that may have to call: other registers that are in use must be saved.
     fn call(&mut self, value: Value, inst: Inst) {
         self.has_calls = true;
         let mut places = [Place::None; 4];
@@ -560,27 +560,24 @@ impl<'a> Allocator<'a> {
                 locked[k] = register;
             }
         }
-        let is_rare = matches!(inst.op, Op::Rare(_));
-        if !is_rare {
+        let to = if matches!(inst.op, Op::Rare(_)) {
+            // The usual result becomes the result.
+            let to = self.free_register(VECTOR, &locked);
+            self.steps.push(Step::Copy { value: inst.args[1], from: places[1], to: Place::Register(to) });
+            places[1] = Place::Register(to);
             self.use_all(&inst);
-            let to = self.free_register(self.class(value), &locked);
-            let saved = self.saved();
-            self.steps.push(Step::Save(saved));
-            self.steps.push(Step::Inst { value, to, args: places });
-            self.assign(value, to);
-            return;
-        }
-        // The usual result becomes the result.
-        let to = self.free_register(VECTOR, &locked);
-        self.steps.push(Step::Copy { value: inst.args[1], from: places[1], to: Place::Register(to) });
-        places[1] = Place::Register(to);
-        self.use_all(&inst);
+            to
+        } else {
+            self.use_all(&inst);
+            self.free_register(self.class(value), &locked)
+        };
         let saved = self.saved();
         self.steps.push(Step::Save(saved));
         self.steps.push(Step::Inst { value, to, args: places });
         self.assign(value, to);
     }
 
+    /// The registers in use.
     fn saved(&self) -> Saved {
         let is_used = |class: usize, r: usize| {
             let owner = self.owners[class][r];
@@ -724,49 +721,46 @@ impl<'a> Allocator<'a> {
         self.outside.push(outside);
     }
 
+    /// Moves the next states of a loop to where its states stand, all at once.
+    fn move_all(&mut self, phis: &[Phi]) {
+        let moves: Vec<(Phi, Place)> = phis.iter().map(|phi| (*phi, self.place(phi.value))).collect();
+        let mut from: Vec<Place> = phis.iter().map(|phi| self.place(phi.next)).collect();
+        let mut pending: Vec<usize> = (0..phis.len()).filter(|&k| from[k] != moves[k].1).collect();
+        // Whether a move reads what another one writes; registers of both classes have the same numbers.
+        let reads = |this: &Self, from: &[Place], reader: usize, writer: usize| {
+            let (source, target) = (moves[reader].0.next, moves[writer].0.value);
+            let is_same_class = this.class(source) == this.class(target) || matches!(from[reader], Place::Slot(_));
+            reader != writer && is_same_class && from[reader] == moves[writer].1
+        };
+        let mut spare = vec![];
+        while !pending.is_empty() {
+            // A move may go first if no other one reads what it writes; a cycle goes through a slot.
+            let is_safe = |&k: &usize| pending.iter().all(|&other| !reads(self, &from, other, k));
+            if let Some(at) = pending.iter().position(is_safe) {
+                let k = pending.remove(at);
+                let (phi, to) = moves[k];
+                self.steps.push(Step::Copy { value: phi.next, from: from[k], to });
+                continue;
+            }
+            let (phi, to) = moves[pending[0]];
+            let slot = self.free_slot();
+            spare.push(slot);
+            self.steps.push(Step::Copy { value: phi.value, from: to, to: Place::Slot(slot) });
+            for &other in &pending {
+                if reads(self, &from, other, pending[0]) {
+                    from[other] = Place::Slot(slot);
+                }
+            }
+        }
+        self.free_slots.extend(spare);
+    }
+
     /// Ends a loop: its next states become the states.
     fn leave(&mut self, of: usize) {
         let lanes = self.lanes;
         let is_live = |phi: &&Phi| self.is_live[phi.value.index()];
         let phis: Vec<Phi> = lanes.loops[of].phis.iter().filter(is_live).copied().collect();
-        let mut moves: Vec<(Value, Value, Place)> = vec![];
-        for phi in &phis {
-            let to = self.place(phi.value);
-            if phi.next != phi.value && self.place(phi.next) != to {
-                moves.push((phi.next, phi.value, to));
-            }
-        }
-        // A move may go first if no other one reads what it writes; a cycle goes through a slot.
-        let mut spare = vec![];
-        let mut from: Vec<Place> = moves.iter().map(|&(next, _, _)| self.place(next)).collect();
-        let mut pending: Vec<usize> = (0..moves.len()).collect();
-        while !pending.is_empty() {
-            let is_safe = |&k: &usize| pending.iter().all(|&other| other == k || from[other] != moves[k].2);
-            match pending.iter().position(is_safe) {
-                Some(at) => {
-                    let k = pending.remove(at);
-                    let (next, _, to) = moves[k];
-                    self.steps.push(Step::Copy { value: next, from: from[k], to });
-                }
-                None => {
-                    let k = pending[0];
-                    let (_, value, to) = moves[k];
-                    // What it writes is saved for those that read it.
-                    let saved = Place::Slot(self.free_slot());
-                    spare.push(saved);
-                    self.steps.push(Step::Copy { value, from: to, to: saved });
-                    for &other in &pending {
-                        if from[other] == to {
-                            from[other] = saved;
-                        }
-                    }
-                }
-            }
-        }
-        self.free_slots.extend(spare.into_iter().filter_map(|place| match place {
-            Place::Slot(slot) => Some(slot),
-            Place::None | Place::Register(_) | Place::Constant(_) => None,
-        }));
+        self.move_all(&phis);
         self.steps.push(Step::Again(of));
         for phi in phis {
             self.use_value(phi.next);
