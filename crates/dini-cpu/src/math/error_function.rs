@@ -3,7 +3,7 @@
 use super::{
     exponential::{Scaled, scaled_expm1},
     logarithm::log,
-    real::{Each, Real, horner, polynomial},
+    real::{Each, Real, horner_in_two, polynomial},
 };
 use std::f64::consts::FRAC_2_SQRT_PI;
 
@@ -147,7 +147,7 @@ pub(super) fn erfc<R: Real>(x: R) -> R {
     let residual = sum.neg_mul_add(inverse, one) - lost_in_sum(t, three, sum) * inverse;
     let u = (t - three) * inverse;
     let [constant, others @ ..] = COMPLEMENT.of::<R>() else { unreachable!("the fit has a constant term") };
-    let (constant, slope) = (R::of(*constant), horner(u, others));
+    let (constant, slope) = (R::of(*constant), horner_in_two(u, others));
     let smooth = u.mul_add(slope, constant);
     let smooth_low = u.mul_add(slope, constant - smooth) + R::of(COMPLEMENT_REST.of::<R>());
     let quotient = smooth * inverse;
