@@ -19,8 +19,6 @@ mod gamma;
 mod hyperbolic;
 mod inverse_trigonometric;
 mod kernel;
-#[cfg_attr(not(test), expect(dead_code, reason = "the interpreter runs kernels; an emitter will record lanes"))]
-pub(crate) mod lanes;
 pub(crate) mod level;
 mod logarithm;
 mod loops;
