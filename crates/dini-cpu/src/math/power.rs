@@ -87,9 +87,12 @@ pub(super) fn pow<R: Real>(x: R, y: R) -> R {
     const LIMITS: Each<[f64; 2]> = Each { single: [-105.0, 89.0], double: [-746.0, 710.0] };
     // More than the rounding of an exponent within the limits.
     const ROUNDING: Each<f64> = Each { single: 1e-4, double: 1e-12 };
+    // Times the smallest logarithm besides 0 this is beyond the limits, and times the largest it is finite.
+    const LARGEST: Each<f64> = Each { single: 1e10, double: 1e20 };
     let (log, log_low) = log_in_two(x.abs());
-    let product = y * log;
-    let product_low = y.mul_add(log_low, y.mul_sub(log, product));
+    let limited = y.at_most(R::of(LARGEST.of::<R>())).at_least(R::of(-LARGEST.of::<R>()));
+    let product = limited * log;
+    let product_low = limited.mul_add(log_low, limited.mul_sub(log, product));
     let [lowest, highest] = LIMITS.of::<R>();
     let exponent = (product + product_low).at_most(R::of(highest)).at_least(R::of(lowest));
     // Beyond the limits the rest means nothing.
