@@ -12,7 +12,7 @@ use super::{
 
 /// 2/3 in two parts.
 const TWO_THIRDS: Each<[f64; 2]> = Each {
-    single: [0.666_666_686_534_881_6, -1.986_821_552_472_918_8e-8],
+    single: [0.666_666_686_534_881_6, -1.986_821_551_724_915_5e-8],
     double: [0.666_666_666_666_666_6, 3.700_743_415_417_188e-17],
 };
 
@@ -25,7 +25,7 @@ const REMAINDER: Each<&[f64]> = Each {
         0.222_222_222_216_446_58,
         0.181_818_183_378_298_28,
         0.153_845_947_115_926_86,
-        0.133_348_179_106_474_66,
+        0.133_348_179_106_466_74,
         0.117_058_921_973_400_27,
         0.117_266_892_855_532_05,
     ],
@@ -87,9 +87,12 @@ pub(super) fn pow<R: Real>(x: R, y: R) -> R {
     const LIMITS: Each<[f64; 2]> = Each { single: [-105.0, 89.0], double: [-746.0, 710.0] };
     // More than the rounding of an exponent within the limits.
     const ROUNDING: Each<f64> = Each { single: 1e-4, double: 1e-12 };
+    // Times the smallest logarithm besides 0 this is beyond the limits, and times the largest it is finite.
+    const LARGEST: Each<f64> = Each { single: 1e10, double: 1e20 };
     let (log, log_low) = log_in_two(x.abs());
-    let product = y * log;
-    let product_low = y.mul_add(log_low, y.mul_sub(log, product));
+    let limited = y.at_most(R::of(LARGEST.of::<R>())).at_least(R::of(-LARGEST.of::<R>()));
+    let product = limited * log;
+    let product_low = limited.mul_add(log_low, limited.mul_sub(log, product));
     let [lowest, highest] = LIMITS.of::<R>();
     let exponent = (product + product_low).at_most(R::of(highest)).at_least(R::of(lowest));
     // Beyond the limits the rest means nothing.

@@ -174,6 +174,15 @@ pub(crate) fn horner<R: Real>(x: R, c: &[f64]) -> R {
     strided(x, c, 1)
 }
 
+/// Σ c[i] xⁱ for |x| ≤ 1 and falling c[i]: nearly as good as [`horner`], and those from the eighth on do not wait.
+#[inline(always)]
+pub(crate) fn horner_in_two<R: Real>(x: R, c: &[f64]) -> R {
+    let (low, high) = c.split_at(8);
+    let square = x * x;
+    let fourth = square * square;
+    (fourth * fourth).mul_add(horner(x, high), horner(x, low))
+}
+
 /// Σ c[stride i] xⁱ
 #[inline(always)]
 fn strided<R: Real>(x: R, c: &[f64], stride: usize) -> R {
