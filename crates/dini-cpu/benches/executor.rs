@@ -7,7 +7,7 @@ use dini_cpu::{
     buffer::Buffer,
     dtype::DType,
     graph::{Combine, Graph, Op, Strided, TensorType, Value},
-    scalar::ScalarOp::{self, Add, Exp, Lt, Mul, Neg, Select, Sin, Sub},
+    scalar::ScalarOp::{self, Add, Exp, Lt, Mul, Neg, Select, Sin, Sub, Tanh},
 };
 use std::{hint::black_box, sync::Arc, time::Instant};
 
@@ -35,14 +35,19 @@ fn map(graph: &mut Graph, op: ScalarOp, args: &[Value]) -> Value {
 }
 
 fn constant(graph: &mut Graph, x: f64) -> Value {
-    graph.push(Op::Const(Arc::new(Buffer::scalar(x))), &[], vec![TensorType::scalar(DType::F64)], 0)
+    constant_of(graph, DType::F64, x)
+}
+
+fn constant_of(graph: &mut Graph, dtype: DType, x: f64) -> Value {
+    let buffer = if dtype == DType::F32 { Buffer::scalar(x as f32) } else { Buffer::scalar(x) };
+    graph.push(Op::Const(Arc::new(buffer)), &[], vec![TensorType::scalar(dtype)], 0)
 }
 
 /// `a·x + b·sin(x)·exp(−x²)`
-fn bump(shape: &[usize]) -> Graph {
+fn bump(dtype: DType, shape: &[usize]) -> Graph {
     let mut g = Graph::new();
-    let x = g.input(TensorType::new(DType::F64, shape));
-    let (a, b) = (constant(&mut g, 1.7), constant(&mut g, 0.3));
+    let x = g.input(TensorType::new(dtype, shape));
+    let (a, b) = (constant_of(&mut g, dtype, 1.7), constant_of(&mut g, dtype, 0.3));
     let (sin, square) = (map(&mut g, Sin, &[x]), map(&mut g, Mul, &[x, x]));
     let negative = map(&mut g, Neg, &[square]);
     let exp = map(&mut g, Exp, &[negative]);
@@ -113,6 +118,17 @@ fn reduction(shape: &[usize], axes: &[usize]) -> Graph {
     g
 }
 
+/// `Σ tanh(x)·w`
+fn weighted_sum(dtype: DType, n: usize) -> Graph {
+    let mut g = Graph::new();
+    let (x, w) = (g.input(TensorType::new(dtype, &[n])), g.input(TensorType::new(dtype, &[n])));
+    let tanh = map(&mut g, Tanh, &[x]);
+    let product = map(&mut g, Mul, &[tanh, w]);
+    let op = Op::Reduce { combine: Combine::Add, axes: vec![0] };
+    g.outputs = vec![g.push(op, &[product], vec![TensorType::scalar(dtype)], 0)];
+    g
+}
+
 fn transpose(n: usize) -> Graph {
     let mut g = Graph::new();
     let x = g.input(TensorType::new(DType::F64, &[n, n]));
@@ -146,7 +162,12 @@ fn main() {
         }
         let n = graph.input_types()[0].len();
         let data: Vec<f64> = (0..n).map(|i| 0.3 + (i % 1000) as f64 * 1e-3).collect();
-        let inputs = [Arc::new(Buffer::from_slice(&data))];
+        let single: Vec<f32> = data.iter().map(|&x| x as f32).collect();
+        let input = |t: &TensorType| match t.dtype {
+            DType::F32 => Arc::new(Buffer::from_slice(&single)),
+            _ => Arc::new(Buffer::from_slice(&data)),
+        };
+        let inputs: Vec<Arc<Buffer>> = graph.input_types().iter().map(input).collect();
         let compile = time(|| {
             black_box(Executable::compile(graph));
         });
@@ -160,10 +181,10 @@ fn main() {
     };
     println!("{:28} {:>12} {:>8} {:>10} {:>12} {:>6}", "", "run ns", "/element", "compile ns", "plain ns", "ratio");
     let f = |x: f64| 1.7 * x + 0.3 * x.sin() * (-x * x).exp();
-    row("scalar chain of 8", &bump(&[]), None);
+    row("scalar chain of 8", &bump(DType::F64, &[]), None);
     row("scalar polynomial", &polynomial(&[]), None);
     row("polynomial 3", &polynomial(&[3]), None);
-    for n_ops in [200, 2000, 20000] {
+    for n_ops in [20, 200, 2000, 20000] {
         row(&format!("chain of {n_ops}, scalar"), &long_chain(n_ops, &[]), None);
         row(&format!("chain of {n_ops}, 1000"), &long_chain(n_ops, &[1000]), None);
     }
@@ -172,7 +193,8 @@ fn main() {
         let mut plain = |x: &[f64]| {
             black_box(x.iter().map(|&x| f(x)).collect::<Vec<f64>>());
         };
-        row(&format!("bump {n}"), &bump(&[n]), Some(&mut plain));
+        row(&format!("bump {n}"), &bump(DType::F64, &[n]), Some(&mut plain));
+        row(&format!("bump f32 {n}"), &bump(DType::F32, &[n]), None);
         let mut plain = |x: &[f64]| {
             black_box(x.iter().map(|&x| ((x * 1.5 + 0.25) * x - 0.75) * 0.5 + x).collect::<Vec<f64>>());
         };
@@ -183,6 +205,10 @@ fn main() {
     };
     row("sum of squares 1000", &reduction(&[1000], &[0]), Some(&mut plain));
     row("sum of squares 1e6", &reduction(&[1_000_000], &[0]), Some(&mut plain));
+    for n in [1_000, 100_000] {
+        row(&format!("weighted sum {n}"), &weighted_sum(DType::F64, n), None);
+        row(&format!("weighted sum f32 {n}"), &weighted_sum(DType::F32, n), None);
+    }
     row("sum 1000×1000 axis 0", &reduction(&[1000, 1000], &[0]), None);
     row("sum 1000×1000 axis 1", &reduction(&[1000, 1000], &[1]), None);
     row("sum 300000×3 axis 0", &reduction(&[300_000, 3], &[0]), None);

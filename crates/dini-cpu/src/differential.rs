@@ -468,7 +468,7 @@ fn agree(a: &Buffer, b: &Buffer) -> bool {
     }
 }
 
-fn check(seed: u64) {
+fn check(seed: u64, executor: &str) {
     let mut random = Random(seed);
     let graph = random_graph(&mut random);
     assert_eq!(graph.check(), Ok(()), "seed {seed}");
@@ -482,7 +482,7 @@ fn check(seed: u64) {
             let fits = (got.dtype(), got.len()) == (expected.dtype(), expected.len());
             assert!(
                 fits && agree(got, expected),
-                "seed {seed}, run {run}, output {i}: got {got:?}, expected {expected:?}\n{graph}\n{}",
+                "{executor}, seed {seed}, run {run}, output {i}: got {got:?}, expected {expected:?}\n{graph}\n{}",
                 crate::schedule::schedule(&graph)
             );
         }
@@ -493,5 +493,5 @@ fn check(seed: u64) {
 #[test]
 fn random_graphs_agree() {
     let n: u64 = std::env::var("DINI_RANDOM_GRAPHS").ok().and_then(|n| n.parse().ok()).unwrap_or(2000);
-    (0..n).for_each(check);
+    crate::jit::with_each_executor(|executor| (0..n).for_each(|seed| check(seed, executor)));
 }

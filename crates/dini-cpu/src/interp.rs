@@ -1,14 +1,15 @@
-//! The portable interpreter: runs schedules over precompiled loops.
+//! The executor: runs schedules over precompiled loops, or over machine code where [`crate::jit`] makes some.
 //!
 //! Invariant: in the steady state a run allocates nothing but its results; all other memory is a [`Frame`] that goes
 //! from run to run.
 
 mod builtin;
 mod call;
-mod frame;
+pub(crate) mod frame;
 mod frames;
 mod reduce;
 mod scalar;
+mod single;
 mod strided;
 mod tile;
 
@@ -17,12 +18,14 @@ use crate::{
     element,
     executable::RunError,
     graph::{Graph, OutOfBounds, ScatterKind},
-    schedule::{self, KernelStep, Moving, Slot, SlotId, Step, Tensor},
+    jit::Assembly,
+    schedule::{self, Effect, KernelStep, Moving, Needed, Slot, SlotId, Step, Tensor},
 };
 use frame::{Frame, Needs};
 use frames::Frames;
 use scalar::ScalarProgram;
-use std::sync::Arc;
+use single::SingleProgram;
+use std::{cell::RefCell, sync::Arc};
 use strided::with_bits;
 use tile::TileProgram;
 
@@ -33,6 +36,8 @@ enum Launch {
     Tiles(TileProgram),
     /// Kernels over one point, and loops of such.
     Scalars(ScalarProgram),
+    /// The same as machine code.
+    Single(SingleProgram),
 }
 
 /// A schedule ready to run.
@@ -46,51 +51,100 @@ pub(crate) struct Program {
     frames: Frames,
 }
 
-/// Compiles steps; neighbours that compute single elements become one program.
-fn compile(steps: Vec<Step<KernelStep>>, slots: &[Slot], needs: &mut Needs) -> Vec<Step<Launch>> {
-    let mut compiled = vec![];
-    let mut steps = steps.into_iter().peekable();
-    while let Some(step) = steps.next() {
-        if scalar::is_scalar(&step, slots) {
-            let mut run = vec![step];
-            while let Some(next) = steps.next_if(|step| scalar::is_scalar(step, slots)) {
-                run.push(next);
-            }
-            match ScalarProgram::new(&run, slots) {
-                Some(program) => {
-                    *needs = needs.and(program.needs());
-                    compiled.push(Step::Kernel(Launch::Scalars(program)));
-                }
-                None => compiled.extend(run.into_iter().map(|step| compile_step(step, slots, needs))),
-            }
-        } else {
-            compiled.push(compile_step(step, slots, needs));
-        }
-    }
-    compiled
+/// What compilation collects.
+struct Compiler<'a> {
+    slots: &'a [Slot],
+    needs: Needs,
+    assembly: Option<Assembly>,
 }
 
-fn compile_step(step: Step<KernelStep>, slots: &[Slot], needs: &mut Needs) -> Step<Launch> {
-    let (mut own, mut nested) = (Needs::default(), Needs::default());
-    let mut kernel = |step| {
-        let program = TileProgram::new(&step);
-        own = program.needs();
-        Launch::Tiles(program)
-    };
-    let step = step.map(&mut kernel, &mut |steps| compile(steps, slots, &mut nested));
-    *needs = needs.and(own).and(nested);
-    step
+impl Compiler<'_> {
+    /// Compiles steps; neighbours that compute single elements become one program. What is `needed` after them counts.
+    fn steps(&mut self, steps: Vec<Step<KernelStep>>, mut needed: Needed) -> Vec<Step<Launch>> {
+        // From the end, so that it is known what follows.
+        let mut compiled = vec![];
+        let mut steps = steps.into_iter().rev().peekable();
+        while let Some(step) = steps.next() {
+            if scalar::is_scalar(&step, self.slots) {
+                let mut run = vec![step];
+                while let Some(earlier) = steps.next_if(|step| scalar::is_scalar(step, self.slots)) {
+                    run.push(earlier);
+                }
+                run.reverse();
+                match self.scalar(&run, &needed) {
+                    Some(launch) => {
+                        compiled.push(Step::Kernel(launch));
+                        run.iter().rev().for_each(|step| needed.step_back(&Effect::of(step)));
+                    }
+                    None => {
+                        for step in run.into_iter().rev() {
+                            let effect = Effect::of(&step);
+                            compiled.push(self.step(step, &needed));
+                            needed.step_back(&effect);
+                        }
+                    }
+                }
+            } else {
+                let effect = Effect::of(&step);
+                compiled.push(self.step(step, &needed));
+                needed.step_back(&effect);
+            }
+        }
+        compiled.reverse();
+        compiled
+    }
+
+    /// Compiles steps that compute single elements to one program.
+    fn scalar(&mut self, run: &[Step<KernelStep>], needed: &Needed) -> Option<Launch> {
+        if let Some(assembly) = &mut self.assembly
+            && let Some(program) = SingleProgram::new(run, needed, assembly)
+        {
+            self.needs = self.needs.and(program.needs());
+            return Some(Launch::Single(program));
+        }
+        let program = ScalarProgram::new(run, self.slots)?;
+        self.needs = self.needs.and(program.needs());
+        Some(Launch::Scalars(program))
+    }
+
+    fn step(&mut self, step: Step<KernelStep>, needed: &Needed) -> Step<Launch> {
+        let inside = match step {
+            Step::While { .. } | Step::Switch { .. } | Step::Scan { .. } => needed.inside(&step),
+            _ => Needed::default(),
+        };
+        let compiler = RefCell::new(self);
+        let mut kernel = |step| {
+            let mut compiler = compiler.borrow_mut();
+            let program = TileProgram::new(&step, compiler.assembly.as_mut());
+            compiler.needs = compiler.needs.and(program.needs());
+            Launch::Tiles(program)
+        };
+        let mut nested = |steps| compiler.borrow_mut().steps(steps, inside.clone());
+        step.map(&mut kernel, &mut nested)
+    }
 }
 
 impl Program {
     /// Compiles a graph.
     pub fn new(graph: &Graph) -> Program {
+        Program::compile(graph, Assembly::begin())
+            .or_else(|| Program::compile(graph, None))
+            .expect("without machine code nothing is denied")
+    }
+
+    /// Compiles a graph; `None` if the system denies memory for machine code.
+    fn compile(graph: &Graph, assembly: Option<Assembly>) -> Option<Program> {
         let schedule = schedule::schedule(graph);
-        let mut needs = Needs::default();
-        let steps = compile(schedule.steps, &schedule.slots, &mut needs);
+        let mut compiler = Compiler { slots: &schedule.slots, needs: Needs::default(), assembly };
+        let steps = compiler.steps(schedule.steps, Needed::by_outputs(&schedule.outputs));
+        let Compiler { needs, assembly, .. } = compiler;
+        if let Some(assembly) = assembly {
+            assembly.finish()?;
+        }
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
-        Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames: Frames::default() }
+        let frames = Frames::default();
+        Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames })
     }
 
     /// Number of outputs.
@@ -178,6 +232,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
         match step {
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
             Step::Kernel(Launch::Scalars(program)) => program.run(frame),
+            Step::Kernel(Launch::Single(program)) => program.run(frame),
             Step::Copy { from, to } => {
                 frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
             }

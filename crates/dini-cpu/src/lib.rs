@@ -13,6 +13,11 @@ pub mod explain;
 mod fuse;
 pub mod graph;
 mod interp;
+#[cfg(all(target_arch = "x86_64", unix))]
+mod jit;
+#[cfg(not(all(target_arch = "x86_64", unix)))]
+#[path = "jit/absent.rs"]
+mod jit;
 mod kernel;
 pub mod linalg;
 pub mod math;

@@ -10,6 +10,7 @@
 
 mod blocks;
 mod check;
+mod live;
 mod lower;
 mod print;
 mod slots;
@@ -23,6 +24,7 @@ use crate::{
     linalg::DotPlan,
 };
 
+pub(crate) use live::{Effect, Needed};
 pub(crate) use slots::{Slot, SlotId};
 
 /// A graph ready to be executed.

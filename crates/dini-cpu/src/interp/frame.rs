@@ -150,7 +150,7 @@ impl Frame {
 /// # Safety
 /// There must be `len` initialized elements of the type, which nothing writes while the slice lives.
 #[inline(always)]
-pub(super) unsafe fn elements<'a>(address: *const u8, dtype: DType, len: usize) -> Slice<'a> {
+pub(crate) unsafe fn elements<'a>(address: *const u8, dtype: DType, len: usize) -> Slice<'a> {
     // SAFETY: promised by the caller.
     unsafe {
         match dtype {
@@ -172,7 +172,7 @@ pub(super) unsafe fn elements<'a>(address: *const u8, dtype: DType, len: usize) 
 /// # Safety
 /// There must be room for `len` elements of the type, which nothing else accesses while the slice lives.
 #[inline(always)]
-pub(super) unsafe fn elements_mut<'a>(address: *mut u8, dtype: DType, len: usize) -> SliceMut<'a> {
+pub(crate) unsafe fn elements_mut<'a>(address: *mut u8, dtype: DType, len: usize) -> SliceMut<'a> {
     // SAFETY: promised by the caller.
     unsafe {
         match dtype {

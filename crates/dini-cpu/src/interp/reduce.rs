@@ -8,9 +8,10 @@ use super::builtin;
 use crate::{
     dtype::DType,
     graph::Combine,
-    math::{Scalar, Slice, SliceMut},
+    math::{Scalar, Slice, SliceMut, level::multiversion},
     schedule::{Axis, Places},
 };
+use std::marker::PhantomData;
 
 /// Number of interleaved accumulators of a contiguous sum.
 const N_LANES: usize = 16;
@@ -122,11 +123,6 @@ fn run_of<T: Scalar, F: Fold<T>>(x: &[T]) -> T {
     rest.iter().fold(lanes[0], |a, &b| F::fold(a, b))
 }
 
-fn run<T: Scalar, F: Fold<T>>(x: Slice<'_>, out: SliceMut<'_>) {
-    let out = &mut out.typed::<T>()[0];
-    *out = F::fold(*out, run_of::<T, F>(x.typed()));
-}
-
 #[inline(always)]
 fn rows_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T]) {
     for row in x.chunks(out.len()) {
@@ -136,20 +132,40 @@ fn rows_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T]) {
     }
 }
 
-fn rows<T: Scalar, F: Fold<T>>(x: Slice<'_>, out: SliceMut<'_>) {
-    rows_of::<T, F>(x.typed(), out.typed());
+/// A way to combine elements of one type, as one parameter.
+trait Folding {
+    type Element: Scalar;
+    type Fold: Fold<Self::Element>;
 }
 
-fn blocks<T: Scalar, F: Fold<T>>(x: Slice<'_>, out: SliceMut<'_>, reduced: usize, inner: usize) {
-    let (x, out) = (x.typed::<T>(), out.typed::<T>());
-    if inner == 1 {
-        for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-            *out = run_of::<T, F>(block);
-        }
-    } else {
-        for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
-            out.fill(F::IDENTITY);
-            rows_of::<T, F>(block, out);
+struct Of<T, F>(PhantomData<(T, F)>);
+
+impl<T: Scalar, F: Fold<T>> Folding for Of<T, F> {
+    type Element = T;
+    type Fold = F;
+}
+
+multiversion! {
+    fn run<P: Folding>(x: Slice<'_>, out: SliceMut<'_>) {
+        let out = &mut out.typed::<P::Element>()[0];
+        *out = P::Fold::fold(*out, run_of::<P::Element, P::Fold>(x.typed()));
+    }
+
+    fn rows<P: Folding>(x: Slice<'_>, out: SliceMut<'_>) {
+        rows_of::<P::Element, P::Fold>(x.typed(), out.typed());
+    }
+
+    fn blocks<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, reduced: usize, inner: usize) {
+        let (x, out) = (x.typed::<P::Element>(), out.typed::<P::Element>());
+        if inner == 1 {
+            for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
+                *out = run_of::<P::Element, P::Fold>(block);
+            }
+        } else {
+            for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
+                out.fill(P::Fold::IDENTITY);
+                rows_of::<P::Element, P::Fold>(block, out);
+            }
         }
     }
 }
@@ -168,9 +184,9 @@ fn spill_level<T: Scalar, F: Fold<T>>(levels: SliceMut<'_>, width: usize, level:
 
 fn folds_of<T: Scalar, F: Fold<T>>() -> Folds {
     Folds {
-        run: run::<T, F>,
-        rows: rows::<T, F>,
-        blocks: blocks::<T, F>,
+        run: run::<Of<T, F>>,
+        rows: rows::<Of<T, F>>,
+        blocks: blocks::<Of<T, F>>,
         clear: clear::<T, F>,
         spill_level: spill_level::<T, F>,
         running: builtin::running::<T, F>,

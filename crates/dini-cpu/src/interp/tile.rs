@@ -5,6 +5,8 @@
 //! pointers, registers to places. A load of neighbouring elements is no copy: the instructions that use it read the
 //! operand itself; likewise the instruction whose result is stored writes the operand itself. What is the same at every
 //! point is computed once, before the first tile.
+//!
+//! Where machine code can be made, it takes the place of the instructions except those that read boxes.
 
 mod compile;
 mod reduction;
@@ -16,6 +18,7 @@ use super::{
 use crate::{
     dtype::DType,
     graph::Strided,
+    jit::Machine,
     math,
     math::{Slice, SliceMut},
     schedule::SlotId,
@@ -35,6 +38,8 @@ pub(super) struct TileProgram {
     prologue: Vec<Instruction>,
     /// Runs for each tile.
     body: Vec<Instruction>,
+    /// Runs for each tile after the body, and does most of the work.
+    machine: Option<Machine>,
     reduction: Option<Reduction>,
     scratch_bytes: usize,
 }
@@ -142,6 +147,10 @@ impl TileProgram {
         for instruction in &self.body {
             // SAFETY: promised by the caller.
             unsafe { instruction.run(bases, start, n) }
+        }
+        if let Some(machine) = &self.machine {
+            // SAFETY: promised by the caller; the bases are what the code was made for.
+            unsafe { machine.run(bases, start, start + n) }
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{Base, Instruction, Place, TileProgram, reduction::Reduction};
 use crate::{
     dtype::DType,
     graph::{Combine, Strided},
+    jit::{Assembly, Machine, Request, Source},
     kernel::{Access, Instruction as KernelInstruction, Kernel, Reg, Store},
     math,
     scalar::ScalarOp,
@@ -22,10 +23,26 @@ const REDUCTION_TILE: usize = 512;
 pub(super) const CELL_ALIGNMENT: usize = 64;
 
 impl TileProgram {
-    /// Compiles a kernel for the slots that it runs over.
-    pub fn new(step: &KernelStep) -> TileProgram {
+    /// Compiles a kernel for the slots that it runs over, to machine code if there is an assembly.
+    pub fn new(step: &KernelStep, assembly: Option<&mut Assembly>) -> TileProgram {
+        let mut compiler = Compiler::new(step);
+        if let Some(assembly) = assembly
+            && let Some(program) = compiler.machine(assembly)
+        {
+            return program;
+        }
+        compiler = Compiler::new(step);
+        (0..step.kernel.body.len()).for_each(|i| compiler.instruction(Reg(i as u32)));
+        compiler.stores();
+        let sinks = compiler.sinks();
+        compiler.finish(sinks, None)
+    }
+}
+
+impl<'a> Compiler<'a> {
+    fn new(step: &'a KernelStep) -> Compiler<'a> {
         let KernelStep { kernel, slots } = step;
-        let mut compiler = Compiler {
+        Compiler {
             kernel,
             slots,
             uniform: kernel.uniform(),
@@ -36,10 +53,8 @@ impl TileProgram {
             body: vec![],
             cells: vec![],
             n_scalars: 0,
-        };
-        (0..kernel.body.len()).for_each(|i| compiler.instruction(Reg(i as u32)));
-        compiler.stores();
-        compiler.finish()
+            is_direct: true,
+        }
     }
 }
 
@@ -62,6 +77,8 @@ struct Compiler<'a> {
     body: Vec<Instruction>,
     cells: Vec<Cell>,
     n_scalars: usize,
+    /// Whether registers may be written to operands at once, and share cells.
+    is_direct: bool,
 }
 
 fn last_uses(kernel: &Kernel) -> Vec<usize> {
@@ -130,8 +147,8 @@ impl Compiler<'_> {
     /// Where a computed register goes: the operand it is stored to, or a scratch cell.
     fn result(&mut self, reg: Reg) -> Place {
         match self.direct_store(reg) {
-            Some(operand) => self.operand(operand, 0),
-            None => self.cell(self.kernel.dtype(reg)),
+            Some(operand) if self.is_direct => self.operand(operand, 0),
+            Some(_) | None => self.cell(self.kernel.dtype(reg)),
         }
     }
 
@@ -204,7 +221,8 @@ impl Compiler<'_> {
     /// Frees a register's cell if no instruction after this one reads it.
     fn release(&mut self, reg: usize, index: usize) {
         let base = self.places[reg].base;
-        if self.last_uses[reg] == index
+        if self.is_direct
+            && self.last_uses[reg] == index
             && let Some(cell) = self.cells.iter_mut().find(|cell| cell.base == base)
         {
             cell.is_busy = false;
@@ -247,12 +265,56 @@ impl Compiler<'_> {
         sinks
     }
 
-    fn finish(mut self) -> TileProgram {
-        let sinks = self.sinks();
+    /// Compiles to machine code: what reads boxes stays, what is the same at every point too.
+    fn machine(&mut self, assembly: &mut Assembly) -> Option<TileProgram> {
+        let kernel = self.kernel;
+        let mut sources = Vec::with_capacity(kernel.body.len());
+        for (i, instruction) in kernel.body.iter().enumerate() {
+            let is_computed = matches!(instruction, KernelInstruction::Map { .. }) && !self.uniform[i];
+            if is_computed {
+                // It has no place; nothing asks for it.
+                self.places.push(Place {
+                    base: u32::MAX,
+                    dtype: kernel.dtype(Reg(i as u32)),
+                    advance: 0,
+                    is_uniform: false,
+                });
+                sources.push(Source::Computed);
+            } else {
+                self.is_direct = false;
+                self.instruction(Reg(i as u32));
+                sources.push(source(self.places[i]));
+            }
+        }
+        // What only copies is better off without a stop in a cell.
+        if !sources.contains(&Source::Computed) {
+            return None;
+        }
+        let (mut stores, mut sinks) = (vec![], vec![]);
+        for store in &kernel.stores {
+            match store {
+                Store::Write { from, to } => stores.push((*from, source(self.operand(to.0 as usize, 0)))),
+                Store::Reduce { combine, from, to } => {
+                    let mut place = self.places[from.0 as usize];
+                    if sources[from.0 as usize] == Source::Computed || place.is_uniform {
+                        place = self.cell(place.dtype);
+                        stores.push((*from, source(place)));
+                    }
+                    sinks.push((*combine, place, self.operand(to.0 as usize, 0)));
+                }
+            }
+        }
+        let machine = assembly.kernel(&Request { kernel, sources: &sources, stores: &stores })?;
+        Some(self.finish(sinks, Some(machine)))
+    }
+
+    fn finish(&mut self, sinks: Vec<(Combine, Place, Place)>, machine: Option<Machine>) -> TileProgram {
         let kernel = self.kernel;
         let widest = kernel.operands.iter().map(|operand| operand.dtype.size()).max().unwrap_or(1).max(8);
         let tile = if kernel.reduction.is_some() {
             REDUCTION_TILE
+        } else if machine.is_some() && self.cells.is_empty() {
+            kernel.len
         } else {
             let n_streams = self.cells.len() + kernel.operands.iter().filter(|operand| operand.len > 1).count();
             let fitting = (CACHE_BYTES / (n_streams.max(1) * widest)).clamp(MIN_TILE, MAX_TILE);
@@ -269,12 +331,22 @@ impl Compiler<'_> {
         TileProgram {
             len: kernel.len,
             tile,
-            bases: self.bases,
-            prologue: self.prologue,
-            body: self.body,
+            bases: std::mem::take(&mut self.bases),
+            prologue: std::mem::take(&mut self.prologue),
+            body: std::mem::take(&mut self.body),
+            machine,
             reduction,
             scratch_bytes,
         }
+    }
+}
+
+/// Where machine code finds a place.
+fn source(place: Place) -> Source {
+    match place {
+        Place { base, is_uniform: true, .. } => Source::Uniform(base),
+        Place { base, advance: 0, .. } => Source::Cell(base),
+        Place { base, .. } => Source::Points(base),
     }
 }
 

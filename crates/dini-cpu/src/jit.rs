@@ -1,0 +1,171 @@
+//! The x86-64 compiler: kernels to machine code, in microseconds. (`jit/absent.rs` stands in for it elsewhere.)
+//!
+//! The way of a kernel: [`lower`] to lane IR ([`lanes`], scalar operations in [`operations`]), registers ([`registers`],
+//! checked in debug builds by [`verify`]), bytes ([`emit`], [`encode`]), executable pages ([`memory`]). All kernels of a
+//! program share one stretch of pages.
+//!
+//! Results are those of the interpreter, bit for bit (NaN are all alike): nothing is reassociated or contracted.
+//!
+//! Limits: AVX2 with FMA and BMI2, or AVX-512 (F, BW, DQ, VL); without, or where the system denies executable memory, or
+//! with `DINI_JIT=off` in the environment, [`Assembly::begin`] gives `None` and the interpreter runs everything.
+//! `DINI_JIT=avx2` keeps to AVX2. Kernels that call functions without a vector form, that only copy, or whose values need
+//! more than 64 KiB of stack stay with the interpreter too. Code does not poll for a request to stop.
+
+mod emit;
+mod encode;
+mod lanes;
+mod lower;
+mod memory;
+mod operations;
+mod print;
+mod record;
+mod registers;
+mod request;
+mod single;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use crate::schedule::{KernelStep, Needed, Step};
+use encode::{Assembler, Isa};
+use lanes::{Function, Lanes, Op};
+use memory::Code;
+pub(crate) use request::{Key, Request, Source};
+use std::sync::{Arc, OnceLock};
+
+/// Code of a program in the making.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    isa: Isa,
+    assembler: Assembler,
+    functions: Vec<Arc<Function>>,
+    module: Arc<OnceLock<Module>>,
+}
+
+/// Code of a program.
+#[derive(Debug)]
+struct Module {
+    code: Code,
+    /// What the code calls; the code holds their addresses.
+    _functions: Vec<Arc<Function>>,
+}
+
+/// Machine code of a kernel; it can run once its assembly is finished.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    module: Arc<OnceLock<Module>>,
+    /// Where it begins in the module's code.
+    entry: usize,
+}
+
+impl Assembly {
+    /// Starts a program's code, if this process may run such.
+    pub fn begin() -> Option<Assembly> {
+        let (assembler, functions, module) = Default::default();
+        Some(Assembly { isa: isa()?, assembler, functions, module })
+    }
+
+    /// Compiles a kernel; `None` if the interpreter runs it faster.
+    pub fn kernel(&mut self, request: &Request<'_>) -> Option<Machine> {
+        let mut lanes = lower::lower(self.isa, request);
+        if lanes.insts.iter().any(|inst| matches!(inst.op, Op::Call(_))) {
+            return None;
+        }
+        self.append(&mut lanes, true)
+    }
+
+    /// Compiles steps over single elements, of which what is `needed` counts; `None` if they are not handled. Gives the
+    /// places whose addresses the table must hold too.
+    pub fn single(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<(Machine, Vec<Key>)> {
+        let (mut lanes, table) = single::lower(self.isa, steps, needed)?;
+        Some((self.append(&mut lanes, false)?, table))
+    }
+
+    /// Appends code; `None` if it needs too much of the stack.
+    fn append(&mut self, lanes: &mut Lanes, over_points: bool) -> Option<Machine> {
+        let functions: Vec<Arc<Function>> = lanes.functions.drain(..).map(Arc::new).collect();
+        let allocation = registers::allocate(lanes, over_points);
+        debug_assert_eq!(verify::verify(lanes, &allocation), Ok(()), "{lanes}{allocation}");
+        if !emit::fits(lanes.isa, &allocation) {
+            return None;
+        }
+        let entry = self.assembler.align();
+        emit::emit(lanes, &allocation, &functions, over_points, &mut self.assembler);
+        self.functions.extend(functions);
+        Some(Machine { module: self.module.clone(), entry })
+    }
+
+    /// Makes the code executable; `None` if the system denies that.
+    pub fn finish(self) -> Option<()> {
+        let module = Module { code: Code::new(&self.assembler.code)?, _functions: self.functions };
+        self.module.set(module).expect("an assembly is finished once");
+        Some(())
+    }
+}
+
+impl Machine {
+    /// Runs over points `start..end`.
+    ///
+    /// # Safety
+    /// The table must hold the addresses that the request named: of point 0 of what is accessed by points, of point
+    /// `start` of cells, with memory up to point `end`, and of single elements. What is written overlaps only what is
+    /// read at the same points.
+    pub unsafe fn run(&self, table: &[*mut u8], start: usize, end: usize) {
+        type Function = unsafe extern "sysv64" fn(*const *mut u8, usize, usize);
+        let module = self.module.get().expect("programs run after their assembly is finished");
+        // SAFETY: the entry is where `emit` put a function of this type.
+        unsafe {
+            let function: Function = std::mem::transmute(module.code.start().add(self.entry));
+            function(table.as_ptr(), start, end);
+        }
+    }
+}
+
+/// What code is made for.
+fn isa() -> Option<Isa> {
+    #[cfg(test)]
+    if let Some(forced) = FORCED.get() {
+        return forced;
+    }
+    static ISA: OnceLock<Option<Isa>> = OnceLock::new();
+    *ISA.get_or_init(|| {
+        let wish = std::env::var("DINI_JIT").unwrap_or_default();
+        if wish == "off" || !memory::is_granted() {
+            return None;
+        }
+        supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2)
+    })
+}
+
+/// The instruction sets of this processor, best first.
+fn supported() -> Vec<Isa> {
+    let mut supported = vec![];
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2") {
+        let has_512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        if has_512 {
+            supported.push(Isa::Avx512);
+        }
+        supported.push(Isa::Avx2);
+    }
+    supported
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What tests make [`isa`] say: `Some(None)` is no machine code.
+    static FORCED: std::cell::Cell<Option<Option<Isa>>> = const { std::cell::Cell::new(None) };
+}
+
+/// Runs a test once for each executor of this machine: the interpreter, then each instruction set.
+#[cfg(test)]
+pub(crate) fn with_each_executor(mut test: impl FnMut(&str)) {
+    let executors = std::iter::once(None).chain(supported().into_iter().map(Some));
+    for executor in executors {
+        FORCED.set(Some(executor));
+        test(&format!("{executor:?}"));
+        FORCED.set(None);
+    }
+}

@@ -1,0 +1,48 @@
+//! In place of the compiler on machines that it knows nothing of: no assembly ever begins.
+
+use crate::schedule::{KernelStep, Needed, Step};
+
+#[expect(dead_code, reason = "nothing reads a request that cannot be made")]
+mod request;
+
+pub(crate) use request::{Key, Request, Source};
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum Assembly {}
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum Machine {}
+
+impl Assembly {
+    pub fn begin() -> Option<Assembly> {
+        None
+    }
+
+    pub fn kernel(&mut self, _: &Request<'_>) -> Option<Machine> {
+        match *self {}
+    }
+
+    pub fn single(&mut self, _: &[Step<KernelStep>], _: &Needed) -> Option<(Machine, Vec<Key>)> {
+        match *self {}
+    }
+
+    pub fn finish(self) -> Option<()> {
+        match self {}
+    }
+}
+
+impl Machine {
+    /// # Safety
+    /// Nothing can call this.
+    pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize) {
+        match *self {}
+    }
+}
+
+/// Runs a test with the only executor.
+#[cfg(test)]
+pub(crate) fn with_each_executor(mut test: impl FnMut(&str)) {
+    test("interpreter");
+}

@@ -1,0 +1,546 @@
+//! Lane IR: what machine code is made from. Single-assignment code over vectors of so many lanes, run once for each
+//! group of neighbouring points.
+//!
+//! Values have no type but a width (32 or 64 bits, or one truth per lane); the [`Kind`] of an instruction says how it
+//! reads them, so that reinterpreting bits costs nothing. The IR is made for one instruction set: what that has no
+//! instruction for is composed of others by the methods of [`Lanes`] that append. Equal instructions are merged.
+//!
+//! Loops are stretches of the code, properly nested: what a loop changes are its [`Phi`]s.
+
+use super::encode::Isa;
+use crate::{dtype::DType, math};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
+
+/// The result of an instruction: its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Value(pub u32);
+
+impl Value {
+    /// Fills places of arguments that are not there.
+    pub const NONE: Value = Value(u32::MAX);
+
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// How an instruction reads lanes. Masks of both widths are one kind of register with AVX-512, and lanes of ones and zeros
+/// with AVX2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    F32,
+    F64,
+    I32,
+    I64,
+    Mask32,
+    Mask64,
+}
+
+impl Kind {
+    /// The kind that lanes of elements have; `U8` is held zero-extended, masks as those of 32-bit lanes.
+    pub fn of(dtype: DType) -> Kind {
+        match dtype {
+            DType::Bool => Kind::Mask32,
+            DType::U8 | DType::U32 | DType::I32 => Kind::I32,
+            DType::U64 | DType::I64 => Kind::I64,
+            DType::F32 => Kind::F32,
+            DType::F64 => Kind::F64,
+            DType::C64 | DType::C128 | DType::Float0 => unreachable!("the checker admits no arithmetic on {dtype}"),
+        }
+    }
+
+    pub fn is_mask(self) -> bool {
+        matches!(self, Kind::Mask32 | Kind::Mask64)
+    }
+
+    /// Whether lanes have 64 bits.
+    pub fn is_wide(self) -> bool {
+        matches!(self, Kind::F64 | Kind::I64 | Kind::Mask64)
+    }
+
+    pub fn is_float(self) -> bool {
+        matches!(self, Kind::F32 | Kind::F64)
+    }
+
+    /// Bytes of a lane.
+    pub fn size(self) -> usize {
+        if self.is_wide() { 8 } else { 4 }
+    }
+
+    /// The mask that comparing such lanes gives.
+    pub fn mask(self) -> Kind {
+        if self.is_wide() { Kind::Mask64 } else { Kind::Mask32 }
+    }
+
+    /// Integers of the same width.
+    pub fn bits(self) -> Kind {
+        if self.is_wide() { Kind::I64 } else { Kind::I32 }
+    }
+}
+
+/// What an instruction does. Arguments have the instruction's kind unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Op {
+    /// The same bits in all lanes.
+    Constant(u64),
+    /// The operand's first element in all lanes.
+    Uniform(u32),
+    /// The operand's elements at the points of the group.
+    Load(u32),
+    /// The state of a loop, by a number of its own; where it comes from is in [`Loop::phis`].
+    Phi(u32),
+    Add,
+    Sub,
+    Mul,
+    Div,
+    /// Signed; of floats `x < y ? x : y`.
+    Min,
+    /// Signed; of floats `x > y ? x : y`.
+    Max,
+    MinUnsigned,
+    MaxUnsigned,
+    /// Products of the low halves of 64-bit lanes.
+    MulHalves,
+    Sqrt,
+    Round(Rounding),
+    /// ±(x·y) ± z, rounded once.
+    Fma {
+        negate_product: bool,
+        negate_addend: bool,
+    },
+    And,
+    /// Not the first, and the second.
+    AndNot,
+    Or,
+    Xor,
+    /// Of masks only.
+    Not,
+    Shift(Shift, u8),
+    /// By lanes; amounts not less than the width give the fill.
+    ShiftBy(Shift),
+    /// Two lanes of the kind to a mask of its width.
+    Compare(Predicate),
+    /// Mask (of the kind's width), lane where it holds, lane elsewhere.
+    Select,
+    /// From another kind. Floats to integers truncate; what does not fit becomes the minimum.
+    Convert(Kind),
+    /// From unsigned 32 to 64 bits.
+    ZeroExtend,
+    /// A precompiled function on all lanes, by position in [`Lanes::functions`].
+    Call(u32),
+    /// A mask, and a value with what the lanes of the mask have replaced by a function's result on the other arguments.
+    Rare(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Rounding {
+    Nearest = 0,
+    Down = 1,
+    Up = 2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Shift {
+    Left,
+    Right,
+    /// The sign comes in.
+    Signed,
+}
+
+/// Comparisons; of integers signed unless named otherwise; of floats false with NaN, except `Ne`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Predicate {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    /// What AVX2 has for integers.
+    Gt,
+    LtUnsigned,
+    LeUnsigned,
+}
+
+/// One instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Inst {
+    pub op: Op,
+    /// The kind of the result; for comparisons that of the arguments.
+    pub kind: Kind,
+    pub args: [Value; 4],
+}
+
+impl Inst {
+    /// The arguments that are there.
+    pub fn args(&self) -> impl Iterator<Item = Value> {
+        self.args.into_iter().take_while(|&arg| arg != Value::NONE)
+    }
+
+    /// The kind of register that holds the result.
+    pub fn result(&self) -> Kind {
+        match self.op {
+            Op::Compare(_) => self.kind.mask(),
+            _ => self.kind,
+        }
+    }
+}
+
+/// The state of a loop: what it is at first, and what each round makes of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Phi {
+    pub value: Value,
+    pub init: Value,
+    pub next: Value,
+}
+
+/// A loop over instructions `start..end`, left before instruction `test_at` when the mask `test` does not hold in lane 0.
+#[derive(Clone, Debug)]
+pub(super) struct Loop {
+    pub start: usize,
+    pub test_at: usize,
+    pub end: usize,
+    pub test: Value,
+    pub phis: Vec<Phi>,
+}
+
+/// What happens between two instructions, to the loop of that position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Start(usize),
+    /// It is left if its test does not hold.
+    Test(usize),
+    End(usize),
+}
+
+/// A function that lanes of elements are handed to, in memory.
+#[derive(Clone, Debug)]
+pub(super) struct Function {
+    pub kernel: math::Kernel,
+    /// Types of the operands and of the result.
+    pub args: Vec<DType>,
+    pub to: DType,
+}
+
+/// Writes a value to an operand, at the points of the group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Store {
+    pub from: Value,
+    pub to: u32,
+}
+
+/// What code reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Operand {
+    /// Position in the table of addresses.
+    pub base: u32,
+    pub dtype: DType,
+    /// Whether the address is that of the run's first point.
+    pub is_cell: bool,
+}
+
+/// Code for one group of points.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pub isa: Isa,
+    /// Points per group.
+    pub n_lanes: usize,
+    pub operands: Vec<Operand>,
+    pub insts: Vec<Inst>,
+    /// For each instruction, whether it gives the same at every point.
+    pub is_invariant: Vec<bool>,
+    pub stores: Vec<Store>,
+    pub functions: Vec<Function>,
+    pub loops: Vec<Loop>,
+    /// In order, with the instruction that comes next.
+    pub events: Vec<(usize, Event)>,
+    known: HashMap<Inst, Value, BuildHasherDefault<Mixer>>,
+}
+
+/// A hash of a few words: multiply and fold.
+#[derive(Default)]
+pub(super) struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+    fn write_u8(&mut self, x: u8) {
+        self.write_u64(u64::from(x));
+    }
+    fn write_u32(&mut self, x: u32) {
+        self.write_u64(u64::from(x));
+    }
+    fn write_isize(&mut self, x: isize) {
+        self.write_u64(x as u64);
+    }
+    fn write_u64(&mut self, x: u64) {
+        let product = u128::from(self.0 ^ x ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+}
+
+impl Lanes {
+    /// No code yet, for vectors whose widest lanes have `widest` bytes.
+    pub fn new(isa: Isa, widest: usize) -> Lanes {
+        Lanes {
+            isa,
+            n_lanes: vector_bytes(isa) / widest,
+            operands: vec![],
+            insts: vec![],
+            is_invariant: vec![],
+            stores: vec![],
+            functions: vec![],
+            loops: vec![],
+            events: vec![],
+            known: HashMap::default(),
+        }
+    }
+
+    pub fn inst(&self, value: Value) -> &Inst {
+        &self.insts[value.index()]
+    }
+
+    /// Appends an instruction, or finds the same one.
+    pub fn push(&mut self, op: Op, kind: Kind, args: &[Value]) -> Value {
+        let mut all = [Value::NONE; 4];
+        all[..args.len()].copy_from_slice(args);
+        let inst = Inst { op, kind, args: all };
+        let next = Value(self.insts.len() as u32);
+        let value = *self.known.entry(inst).or_insert(next);
+        if value == next {
+            let is_invariant = match op {
+                Op::Load(_) | Op::Phi(_) => false,
+                _ => args.iter().all(|arg| self.is_invariant[arg.index()]),
+            };
+            self.is_invariant.push(is_invariant);
+            self.insts.push(inst);
+        }
+        value
+    }
+
+    /// Forgets instructions from one on, so that none is found where it has not run.
+    pub fn forget_since(&mut self, start: usize) {
+        self.known.retain(|inst, value| value.index() < start || matches!(inst.op, Op::Constant(_)));
+    }
+
+    /// Notes what happens before the next instruction.
+    pub fn event(&mut self, event: Event) {
+        self.events.push((self.insts.len(), event));
+    }
+
+    pub fn constant(&mut self, bits: u64, kind: Kind) -> Value {
+        self.push(Op::Constant(bits), kind.bits(), &[])
+    }
+
+    pub fn float(&mut self, x: f64, kind: Kind) -> Value {
+        let bits = if kind == Kind::F64 { x.to_bits() } else { u64::from((x as f32).to_bits()) };
+        self.constant(bits, kind)
+    }
+
+    fn as_constant(&self, value: Value) -> Option<u64> {
+        match self.inst(value).op {
+            Op::Constant(bits) => Some(bits),
+            _ => None,
+        }
+    }
+
+    /// The sign bit of floats.
+    fn sign_bit(kind: Kind) -> u64 {
+        1 << (8 * kind.size() - 1)
+    }
+
+    /// The argument of a negation.
+    fn negated(&self, value: Value, kind: Kind) -> Option<Value> {
+        let inst = self.inst(value);
+        let is_negation = inst.op == Op::Xor && self.as_constant(inst.args[1]) == Some(Lanes::sign_bit(kind));
+        is_negation.then_some(inst.args[0])
+    }
+
+    /// Bitwise operation on lanes of one width, or on masks.
+    pub fn bitwise(&mut self, op: Op, kind: Kind, x: Value, y: Value) -> Value {
+        if kind.is_mask() {
+            return self.push(op, kind, &[x, y]);
+        }
+        let (x, y) = if op != Op::AndNot && self.as_constant(x).is_some() { (y, x) } else { (x, y) };
+        if let (Some(x), Some(y)) = (self.as_constant(x), self.as_constant(y)) {
+            let bits = match op {
+                Op::And => x & y,
+                Op::AndNot => !x & y,
+                Op::Or => x | y,
+                _ => x ^ y,
+            };
+            return self.constant(if kind.is_wide() { bits } else { bits & 0xffff_ffff }, kind);
+        }
+        self.push(op, kind.bits(), &[x, y])
+    }
+
+    pub fn not(&mut self, kind: Kind, x: Value) -> Value {
+        if kind.is_mask() {
+            return self.push(Op::Not, kind, &[x]);
+        }
+        let ones = self.constant(if kind.is_wide() { u64::MAX } else { 0xffff_ffff }, kind);
+        self.bitwise(Op::Xor, kind, x, ones)
+    }
+
+    /// −x of floats: the sign bit turned.
+    pub fn neg(&mut self, kind: Kind, x: Value) -> Value {
+        let sign = self.constant(Lanes::sign_bit(kind), kind);
+        self.bitwise(Op::Xor, kind, x, sign)
+    }
+
+    pub fn abs(&mut self, kind: Kind, x: Value) -> Value {
+        let others = self.constant(Lanes::sign_bit(kind) - 1, kind);
+        self.bitwise(Op::And, kind, x, others)
+    }
+
+    /// x·y + z, rounded once; negations of operands are part of the instruction.
+    pub fn fma(&mut self, kind: Kind, x: Value, y: Value, z: Value) -> Value {
+        let (mut x, mut y, mut z) = (x, y, z);
+        let (mut negate_product, mut negate_addend) = (false, false);
+        for factor in [&mut x, &mut y] {
+            if let Some(positive) = self.negated(*factor, kind) {
+                *factor = positive;
+                negate_product = !negate_product;
+            }
+        }
+        if let Some(positive) = self.negated(z, kind) {
+            z = positive;
+            negate_addend = true;
+        }
+        self.push(Op::Fma { negate_product, negate_addend }, kind, &[x, y, z])
+    }
+
+    /// Sum, difference or product of integers or floats.
+    pub fn arithmetic(&mut self, op: Op, kind: Kind, x: Value, y: Value) -> Value {
+        if kind.is_float() {
+            return self.push(op, kind, &[x, y]);
+        }
+        if let (Some(x), Some(y)) = (self.as_constant(x), self.as_constant(y)) {
+            let bits = match op {
+                Op::Add => x.wrapping_add(y),
+                Op::Sub => x.wrapping_sub(y),
+                _ => x.wrapping_mul(y),
+            };
+            return self.constant(if kind.is_wide() { bits } else { bits & 0xffff_ffff }, kind);
+        }
+        if (op, kind, self.isa) == (Op::Mul, Kind::I64, Isa::Avx2) {
+            // x y = x₀ y₀ + 2³² (x₁ y₀ + x₀ y₁), modulo 2⁶⁴
+            let low = self.push(Op::MulHalves, kind, &[x, y]);
+            let (x_high, y_high) = (self.shift(Shift::Right, kind, x, 32), self.shift(Shift::Right, kind, y, 32));
+            let (a, b) = (self.push(Op::MulHalves, kind, &[x_high, y]), self.push(Op::MulHalves, kind, &[x, y_high]));
+            let sum = self.push(Op::Add, kind, &[a, b]);
+            let high = self.shift(Shift::Left, kind, sum, 32);
+            return self.push(Op::Add, kind, &[low, high]);
+        }
+        self.push(op, kind, &[x, y])
+    }
+
+    pub fn shift(&mut self, shift: Shift, kind: Kind, x: Value, amount: u8) -> Value {
+        let kind = kind.bits();
+        if let (Some(x), Shift::Left | Shift::Right) = (self.as_constant(x), shift) {
+            let bits = if shift == Shift::Left { x << amount } else { x >> amount };
+            return self.constant(if kind.is_wide() { bits } else { bits & 0xffff_ffff }, kind);
+        }
+        if (shift, kind, self.isa) == (Shift::Signed, Kind::I64, Isa::Avx2) {
+            // The sign comes in by adding and subtracting its place after the shift.
+            let shifted = self.shift(Shift::Right, kind, x, amount);
+            let sign = self.constant(1 << (63 - amount), kind);
+            let turned = self.bitwise(Op::Xor, kind, shifted, sign);
+            return self.arithmetic(Op::Sub, kind, turned, sign);
+        }
+        self.push(Op::Shift(shift, amount), kind, &[x])
+    }
+
+    /// Comparison of lanes; the mask has their width.
+    pub fn compare(&mut self, predicate: Predicate, kind: Kind, x: Value, y: Value) -> Value {
+        if kind.is_float() || self.isa == Isa::Avx512 {
+            return self.push(Op::Compare(predicate), kind, &[x, y]);
+        }
+        // AVX2 has `==` and signed `>` of integers.
+        let mask = kind.mask();
+        match predicate {
+            Predicate::Eq | Predicate::Gt => self.push(Op::Compare(predicate), kind, &[x, y]),
+            Predicate::Lt => self.push(Op::Compare(Predicate::Gt), kind, &[y, x]),
+            Predicate::Ne => {
+                let equal = self.compare(Predicate::Eq, kind, x, y);
+                self.not(mask, equal)
+            }
+            Predicate::Le => {
+                let greater = self.compare(Predicate::Lt, kind, y, x);
+                self.not(mask, greater)
+            }
+            Predicate::LtUnsigned | Predicate::LeUnsigned => {
+                let sign = self.constant(Lanes::sign_bit(kind), kind);
+                let (x, y) = (self.bitwise(Op::Xor, kind, x, sign), self.bitwise(Op::Xor, kind, y, sign));
+                let signed = if predicate == Predicate::LtUnsigned { Predicate::Lt } else { Predicate::Le };
+                self.compare(signed, kind, x, y)
+            }
+        }
+    }
+
+    /// A mask of any width as one for lanes of a kind.
+    pub fn mask_for(&mut self, kind: Kind, mask: Value) -> Value {
+        let (from, to) = (self.inst(mask).result(), kind.mask());
+        if self.isa == Isa::Avx512 || from == to { mask } else { self.push(Op::Convert(from), to, &[mask]) }
+    }
+
+    /// Lanes of x where the mask holds, of y elsewhere.
+    pub fn select(&mut self, kind: Kind, mask: Value, x: Value, y: Value) -> Value {
+        if x == y {
+            return x;
+        }
+        let mask = self.mask_for(kind, mask);
+        if !kind.is_mask() {
+            return self.push(Op::Select, kind, &[mask, x, y]);
+        }
+        let (x, y) = (self.mask_for(kind, x), self.mask_for(kind, y));
+        let (kept, others) = (self.push(Op::And, kind, &[mask, x]), self.push(Op::AndNot, kind, &[mask, y]));
+        self.push(Op::Or, kind, &[kept, others])
+    }
+
+    /// Extrema of integers.
+    pub fn extremum(&mut self, op: Op, kind: Kind, x: Value, y: Value) -> Value {
+        if kind == Kind::I64 && self.isa == Isa::Avx2 {
+            let (predicate, x, y) = match op {
+                Op::Min => (Predicate::Lt, x, y),
+                Op::Max => (Predicate::Lt, y, x),
+                Op::MinUnsigned => (Predicate::LtUnsigned, x, y),
+                _ => (Predicate::LtUnsigned, y, x),
+            };
+            let is_less = self.compare(predicate, kind, x, y);
+            return match op {
+                Op::Min | Op::MinUnsigned => self.select(kind, is_less, x, y),
+                _ => self.select(kind, is_less, y, x),
+            };
+        }
+        self.push(op, kind, &[x, y])
+    }
+
+    /// Hands lanes to a precompiled function.
+    pub fn call(&mut self, function: Function, args: &[Value]) -> Value {
+        let kind = Kind::of(function.to);
+        self.functions.push(function);
+        self.push(Op::Call(self.functions.len() as u32 - 1), kind, args)
+    }
+
+    /// A value where the mask does not hold, a precompiled function's result where it does.
+    pub fn rare(&mut self, function: Function, mask: Value, value: Value, args: &[Value]) -> Value {
+        let kind = Kind::of(function.to);
+        self.functions.push(function);
+        let op = Op::Rare(self.functions.len() as u32 - 1);
+        self.push(op, kind, &[&[mask, value], args].concat())
+    }
+}
+
+/// Bytes of a vector register.
+pub(super) fn vector_bytes(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx2 => 32,
+        Isa::Avx512 => 64,
+    }
+}

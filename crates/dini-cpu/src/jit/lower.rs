@@ -1,0 +1,89 @@
+//! Kernel IR to lane IR.
+
+use super::{
+    encode::Isa,
+    lanes::{Kind, Lanes, Op, Operand, Store, Value},
+    operations,
+    request::{Request, Source},
+};
+use crate::{
+    dtype::DType,
+    kernel::{Instruction, Reg},
+};
+use std::collections::HashMap;
+
+/// The widest lanes that computed registers and their arguments have.
+fn widest(request: &Request<'_>) -> usize {
+    let size = |reg: Reg| Kind::of(request.kernel.dtype(reg)).size();
+    let mut widest = request.stores.iter().map(|&(reg, _)| size(reg)).max().unwrap_or(4);
+    for (i, instruction) in request.kernel.body.iter().enumerate() {
+        if let (Instruction::Map { args, .. }, Source::Computed) = (instruction, request.sources[i]) {
+            widest = args.iter().map(|&arg| size(arg)).fold(widest.max(size(Reg(i as u32))), usize::max);
+        }
+    }
+    widest
+}
+
+/// Lowers what is requested.
+pub(super) fn lower(isa: Isa, request: &Request<'_>) -> Lanes {
+    let Request { kernel, sources, stores } = request;
+    let mut lanes = Lanes::new(isa, widest(request));
+    let mut operands = Operands::default();
+    let mut values = vec![Value::NONE; kernel.body.len()];
+    for (i, instruction) in kernel.body.iter().enumerate() {
+        let dtype = kernel.dtype(Reg(i as u32));
+        match (sources[i], instruction) {
+            (Source::Computed, Instruction::Map { op, args, .. }) => {
+                let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
+                let args: Vec<Value> =
+                    args.iter().map(|&arg| load(&mut lanes, &mut operands, &mut values, request, arg)).collect();
+                values[i] = operations::map(&mut lanes, *op, &dtypes, &args);
+            }
+            // Read where they are used, so that nothing waits in a register.
+            (Source::Points(_) | Source::Cell(_) | Source::Uniform(_), _) => {}
+            (Source::Computed, _) => unreachable!("loads have a source: {dtype}"),
+        }
+    }
+    for &(reg, to) in *stores {
+        let from = load(&mut lanes, &mut operands, &mut values, request, reg);
+        let to = operands.position(&mut lanes, to, kernel.dtype(reg));
+        lanes.stores.push(Store { from, to });
+    }
+    lanes
+}
+
+/// Numbers the operands.
+#[derive(Default)]
+struct Operands {
+    known: HashMap<Operand, u32>,
+}
+
+impl Operands {
+    fn position(&mut self, lanes: &mut Lanes, source: Source, dtype: DType) -> u32 {
+        let (base, is_cell) = match source {
+            Source::Points(base) | Source::Uniform(base) => (base, false),
+            Source::Cell(base) => (base, true),
+            Source::Computed => unreachable!("not in memory"),
+        };
+        let operand = Operand { base, dtype, is_cell };
+        *self.known.entry(operand).or_insert_with(|| {
+            lanes.operands.push(operand);
+            lanes.operands.len() as u32 - 1
+        })
+    }
+}
+
+/// The value of a register, read from memory if nothing computed it yet.
+fn load(lanes: &mut Lanes, operands: &mut Operands, values: &mut [Value], request: &Request<'_>, reg: Reg) -> Value {
+    let known = &mut values[reg.0 as usize];
+    if *known != Value::NONE {
+        return *known;
+    }
+    let dtype = request.kernel.dtype(reg);
+    let kind = Kind::of(dtype);
+    let source = request.sources[reg.0 as usize];
+    let operand = operands.position(lanes, source, dtype);
+    let op = if matches!(source, Source::Uniform(_)) { Op::Uniform(operand) } else { Op::Load(operand) };
+    *known = lanes.push(op, kind, &[]);
+    *known
+}

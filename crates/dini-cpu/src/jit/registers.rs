@@ -1,0 +1,792 @@
+//! Register allocation: one pass over the code that keeps every value in a register, a stack slot or both, and evicts
+//! the value whose next use is farthest (Belady's rule, on straight-line code optimal up to the cost of stores).
+//!
+//! At the head of a loop every live value either is *pinned*, so that it keeps its register until the loop ends, or
+//! stands in memory. So whatever a round does, the next one finds all as the first did. The most used values are pinned,
+//! as many as the loop's own values leave room for.
+//!
+//! Constants stand in the pool behind the code and need no slot.
+
+use super::{
+    encode::Isa,
+    lanes::{Event, Inst, Kind, Lanes, Loop, Op, Phi, Value},
+};
+
+/// Where an argument stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// There is no such argument.
+    None,
+    Register(u8),
+    /// A vector on the stack.
+    Slot(u32),
+    /// In the pool.
+    Constant(Value),
+}
+
+/// Registers in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Saved {
+    pub vectors: u32,
+    pub masks: u8,
+}
+
+/// One thing to emit.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Runs an instruction. If it works in place, one of its arguments stands in the register `to`.
+    Inst { value: Value, to: u8, args: [Place; 4] },
+    /// Moves a value.
+    Copy { value: Value, from: Place, to: Place },
+    /// The state of a loop stands where its initial state was copied to.
+    Become { value: Value, at: Place },
+    /// Writes a value to an operand, by position in [`Lanes::stores`].
+    Store { store: usize, from: u8 },
+    /// The next step calls a function: these registers hold what is needed later.
+    Save(Saved),
+    /// What is above runs once, what is below for each group of points.
+    Points,
+    /// A loop begins.
+    Loop,
+    /// The loop, by position in [`Lanes::loops`], is left if the mask does not hold.
+    Test { of: usize, mask: u8 },
+    /// The loop goes on from its head.
+    Again(usize),
+}
+
+/// Code with registers.
+#[derive(Debug)]
+pub(super) struct Allocation {
+    pub steps: Vec<Step>,
+    pub n_slots: usize,
+    pub has_calls: bool,
+}
+
+/// The register that emission uses for itself.
+pub(super) fn scratch(isa: Isa) -> u8 {
+    n_vectors(isa) as u8
+}
+
+/// Mask registers for values are numbered from 1 to 6.
+const N_MASKS: usize = 7;
+
+/// The mask register with the lanes of an incomplete group.
+pub(super) const TAIL_MASK: u8 = 7;
+
+/// Vector registers for values.
+fn n_vectors(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx2 => 15,
+        Isa::Avx512 => 31,
+    }
+}
+
+/// Registers that a loop's own values have at least.
+const MIN_FREE: usize = 8;
+
+/// Registers or what stands for none.
+const NONE: u8 = u8::MAX;
+const NO_SLOT: u32 = u32::MAX;
+const FREE: Value = Value::NONE;
+
+/// Which arguments may stand in memory: none, or one of them.
+fn memory_argument(isa: Isa, inst: &Inst) -> Option<usize> {
+    let is_mask = inst.kind.is_mask();
+    match inst.op {
+        Op::Add
+        | Op::Sub
+        | Op::Mul
+        | Op::Div
+        | Op::Min
+        | Op::Max
+        | Op::MinUnsigned
+        | Op::MaxUnsigned
+        | Op::MulHalves
+        | Op::ShiftBy(_)
+        | Op::Compare(_) => Some(1),
+        Op::And | Op::AndNot | Op::Or | Op::Xor if !is_mask || isa == Isa::Avx2 => Some(1),
+        Op::Sqrt | Op::Round(_) => Some(0),
+        Op::Select => Some(1),
+        Op::And | Op::AndNot | Op::Or | Op::Xor => None,
+        // Any of them but the one that is replaced.
+        Op::Fma { .. } => None,
+        Op::Shift(..) | Op::Not | Op::Convert(_) | Op::ZeroExtend | Op::Call(_) | Op::Rare(_) => None,
+        Op::Constant(_) | Op::Uniform(_) | Op::Load(_) | Op::Phi(_) => None,
+    }
+}
+
+/// Whether the order of the first two arguments does not matter. (It does for the sum of two NaNs, which are all alike.)
+fn is_commutative(inst: &Inst) -> bool {
+    matches!(inst.op, Op::Add | Op::Mul | Op::MulHalves | Op::And | Op::Or | Op::Xor)
+}
+
+/// Classes of registers.
+const VECTOR: usize = 0;
+const MASK: usize = 1;
+
+/// What a loop found when it began.
+#[derive(Default)]
+struct Outside {
+    /// Those that keep their register until it ends.
+    pinned: Vec<Value>,
+    /// Those in memory.
+    others: Vec<Value>,
+}
+
+struct Allocator<'a> {
+    lanes: &'a Lanes,
+    steps: Vec<Step>,
+    /// What each register holds, by class.
+    owners: [Vec<Value>; 2],
+    /// For each value: its register, its slot, its uses.
+    register: Vec<u8>,
+    slot: Vec<u32>,
+    is_pinned: Vec<bool>,
+    /// Positions where values are used: `uses[first_use[v]..first_use[v + 1]]`.
+    uses: Vec<u32>,
+    first_use: Vec<u32>,
+    /// How many of them are over.
+    n_past: Vec<u32>,
+    /// The position after which the value is not needed.
+    last_use: Vec<u32>,
+    free_slots: Vec<u32>,
+    /// Free once the instruction that is being placed has read them.
+    slots_to_free: Vec<u32>,
+    n_slots: u32,
+    position: u32,
+    has_calls: bool,
+    /// Values that come from outside of the loops around, a list for each.
+    outside: Vec<Outside>,
+    is_live: Vec<bool>,
+    /// How many of the events of [`Lanes::events`] are over.
+    n_events: usize,
+}
+
+/// Allocates registers. Without `over_points` the code runs once.
+pub(super) fn allocate(lanes: &Lanes, over_points: bool) -> Allocation {
+    let n = lanes.insts.len();
+    let is_live = live(lanes);
+    let is_code = |i: &usize| is_live[*i] && !matches!(lanes.insts[*i].op, Op::Constant(_));
+    // What is the same at every point runs before the others.
+    let is_first = |i: &usize| over_points && lanes.is_invariant[*i];
+    let mut order: Vec<usize> = (0..n).filter(is_code).filter(is_first).collect();
+    let body = order.len();
+    order.extend((0..n).filter(is_code).filter(|i| !is_first(i)));
+    let mut allocator = Allocator::new(lanes, &order, is_live);
+    let end = order.len() as u32;
+    if over_points {
+        allocator.extend_uses(body as u32, end + 1, &order, &|value| lanes.is_invariant[value.index()]);
+    }
+    for (position, &i) in order.iter().enumerate() {
+        if over_points && position == body {
+            allocator.position = position as u32;
+            allocator.enter(&order[body..], &[]);
+            allocator.steps.push(Step::Points);
+        }
+        allocator.loop_events(i, position as u32, &order);
+        allocator.inst(Value(i as u32));
+    }
+    if over_points && body == order.len() {
+        allocator.position = end;
+        allocator.enter(&[], &[]);
+        allocator.steps.push(Step::Points);
+    }
+    allocator.loop_events(n, end, &order);
+    for (i, store) in lanes.stores.iter().enumerate() {
+        let from = allocator.in_register(store.from, &[]);
+        allocator.steps.push(Step::Store { store: i, from });
+        allocator.use_value(store.from);
+    }
+    Allocation { steps: allocator.steps, n_slots: allocator.n_slots as usize, has_calls: allocator.has_calls }
+}
+
+/// Which values anything depends on. States of loops that only they themselves depend on are none of these.
+fn live(lanes: &Lanes) -> Vec<bool> {
+    let mut is_live = vec![false; lanes.insts.len()];
+    let roots = lanes.stores.iter().map(|store| store.from).chain(lanes.loops.iter().map(|l| l.test));
+    roots.for_each(|value| is_live[value.index()] = true);
+    loop {
+        for i in (0..lanes.insts.len()).rev() {
+            if is_live[i] {
+                lanes.insts[i].args().for_each(|arg| is_live[arg.index()] = true);
+            }
+        }
+        let mut has_grown = false;
+        for phi in lanes.loops.iter().flat_map(|l| &l.phis) {
+            if is_live[phi.value.index()] {
+                for value in [phi.init, phi.next] {
+                    has_grown |= !std::mem::replace(&mut is_live[value.index()], true);
+                }
+            }
+        }
+        if !has_grown {
+            return is_live;
+        }
+    }
+}
+
+impl<'a> Allocator<'a> {
+    fn new(lanes: &'a Lanes, order: &[usize], is_live: Vec<bool>) -> Allocator<'a> {
+        let n = lanes.insts.len();
+        let end = order.len() as u32;
+        let mut allocator = Allocator {
+            lanes,
+            steps: Vec::with_capacity(2 * n),
+            owners: [vec![FREE; n_vectors(lanes.isa)], vec![FREE; N_MASKS]],
+            register: vec![NONE; n],
+            slot: vec![NO_SLOT; n],
+            is_pinned: vec![false; n],
+            uses: vec![],
+            first_use: vec![0; n + 1],
+            n_past: vec![0; n],
+            last_use: vec![0; n],
+            free_slots: vec![],
+            slots_to_free: vec![],
+            n_slots: 0,
+            position: 0,
+            has_calls: false,
+            outside: vec![],
+            is_live,
+            n_events: 0,
+        };
+        // Mask register 0 cannot mask.
+        allocator.owners[MASK][0] = Value(u32::MAX - 1);
+        // Loops in terms of instructions become loops in terms of positions.
+        let position_of = |i: usize| order.partition_point(|&other| other < i) as u32;
+        let mut all: Vec<(Value, u32)> = vec![];
+        for (position, &i) in order.iter().enumerate() {
+            all.extend(lanes.insts[i].args().map(|arg| (arg, position as u32)));
+        }
+        all.extend(lanes.stores.iter().map(|store| (store.from, end)));
+        for l in &lanes.loops {
+            all.push((l.test, position_of(l.test_at)));
+            for phi in l.phis.iter().filter(|phi| allocator.is_live[phi.value.index()]) {
+                all.push((phi.init, position_of(l.start)));
+                all.push((phi.next, position_of(l.end)));
+                all.push((phi.value, position_of(l.end)));
+            }
+        }
+        all.iter().for_each(|(value, _)| allocator.first_use[value.index() + 1] += 1);
+        for v in 0..n {
+            allocator.first_use[v + 1] += allocator.first_use[v];
+        }
+        allocator.uses = vec![0; all.len()];
+        let mut filled = allocator.first_use.clone();
+        if !lanes.loops.is_empty() {
+            all.sort_by_key(|&(_, position)| position);
+        }
+        for (value, position) in all {
+            let at = &mut filled[value.index()];
+            allocator.uses[*at as usize] = position;
+            *at += 1;
+            allocator.last_use[value.index()] = position;
+        }
+        for l in lanes.loops.iter().rev() {
+            // What comes from outside is needed until the last round ends. Inner loops first.
+            let (end, is_outside) = (position_of(l.end), |value: Value| value.index() < l.start);
+            allocator.extend_uses(position_of(l.start), end, order, &is_outside);
+            let is_inside = |inner: &&Loop| l.start <= inner.start && inner.end <= l.end;
+            for inner in lanes.loops.iter().filter(is_inside) {
+                let inits = inner.phis.iter().map(|phi| phi.init).filter(|_| inner.start > l.start);
+                let nexts = inner.phis.iter().map(|phi| phi.next);
+                for value in inits.chain(nexts).chain([inner.test]).filter(|value| is_outside(*value)) {
+                    let last_use = &mut allocator.last_use[value.index()];
+                    *last_use = end.max(*last_use);
+                }
+            }
+        }
+        allocator
+    }
+
+    /// What is defined before a loop and used in it is needed until it ends.
+    fn extend_uses(&mut self, start: u32, end: u32, order: &[usize], is_outside: &dyn Fn(Value) -> bool) {
+        for &i in &order[start as usize..(end as usize).min(order.len())] {
+            for arg in self.lanes.insts[i].args() {
+                if is_outside(arg) {
+                    self.last_use[arg.index()] = self.last_use[arg.index()].max(end);
+                }
+            }
+        }
+        if end as usize > order.len() {
+            for store in &self.lanes.stores {
+                if self.lanes.is_invariant[store.from.index()] {
+                    self.last_use[store.from.index()] = end;
+                }
+            }
+        }
+    }
+
+    fn is_constant(&self, value: Value) -> bool {
+        matches!(self.lanes.inst(value).op, Op::Constant(_))
+    }
+
+    fn class(&self, value: Value) -> usize {
+        match (self.lanes.isa, self.lanes.inst(value).result()) {
+            (Isa::Avx512, Kind::Mask32 | Kind::Mask64) => MASK,
+            (_, _) => VECTOR,
+        }
+    }
+
+    /// Where the value is used next.
+    fn next_use(&self, value: Value) -> u32 {
+        let v = value.index();
+        let at = self.first_use[v] + self.n_past[v];
+        if at < self.first_use[v + 1] { self.uses[at as usize] } else { self.last_use[v] }
+    }
+
+    fn is_over(&self, value: Value) -> bool {
+        let v = value.index();
+        self.last_use[v] <= self.position && self.first_use[v] + self.n_past[v] >= self.first_use[v + 1]
+    }
+
+    /// Notes one use and frees what is not needed any more.
+    fn use_value(&mut self, value: Value) {
+        self.n_past[value.index()] += 1;
+        if self.is_over(value) && !self.is_pinned[value.index()] {
+            self.release(value);
+        }
+    }
+
+    fn release(&mut self, value: Value) {
+        let v = value.index();
+        if self.register[v] != NONE {
+            let class = self.class(value);
+            self.owners[class][self.register[v] as usize] = FREE;
+            self.register[v] = NONE;
+        }
+        if self.slot[v] != NO_SLOT {
+            self.slots_to_free.push(self.slot[v]);
+            self.slot[v] = NO_SLOT;
+        }
+    }
+
+    fn place(&self, value: Value) -> Place {
+        let v = value.index();
+        match (self.register[v], self.slot[v]) {
+            (NONE, NO_SLOT) if self.is_constant(value) => Place::Constant(value),
+            (NONE, NO_SLOT) => unreachable!("{value:?} is nowhere at {}", self.position),
+            (NONE, slot) => Place::Slot(slot),
+            (register, _) => Place::Register(register),
+        }
+    }
+
+    fn free_slot(&mut self) -> u32 {
+        self.free_slots.pop().unwrap_or_else(|| {
+            self.n_slots += 1;
+            self.n_slots - 1
+        })
+    }
+
+    /// Puts a value that stands in a register into a slot as well.
+    fn spill(&mut self, value: Value) {
+        let v = value.index();
+        if self.slot[v] == NO_SLOT && !self.is_constant(value) {
+            let slot = self.free_slot();
+            self.steps.push(Step::Copy { value, from: Place::Register(self.register[v]), to: Place::Slot(slot) });
+            self.slot[v] = slot;
+        }
+    }
+
+    /// A free register, after an eviction if need be. Those in `locked` stay.
+    fn free_register(&mut self, class: usize, locked: &[u8]) -> u8 {
+        let owners = &self.owners[class];
+        if let Some(free) = (0..owners.len()).find(|&r| owners[r] == FREE && !locked.contains(&(r as u8))) {
+            return free as u8;
+        }
+        let candidates = (0..owners.len()).filter(|&r| {
+            let owner = owners[r];
+            !locked.contains(&(r as u8)) && owner.index() < self.register.len() && !self.is_pinned[owner.index()]
+        });
+        let victim = candidates.max_by_key(|&r| self.next_use(owners[r])).expect("loops pin few registers");
+        let owner = owners[victim];
+        self.spill(owner);
+        self.register[owner.index()] = NONE;
+        self.owners[class][victim] = FREE;
+        victim as u8
+    }
+
+    fn assign(&mut self, value: Value, register: u8) {
+        let class = self.class(value);
+        debug_assert!(self.owners[class][register as usize] == FREE, "register {register} is taken");
+        self.owners[class][register as usize] = value;
+        self.register[value.index()] = register;
+    }
+
+    /// The register of a value, which is loaded if need be.
+    fn in_register(&mut self, value: Value, locked: &[u8]) -> u8 {
+        match self.place(value) {
+            Place::Register(register) => register,
+            from => {
+                let register = self.free_register(self.class(value), locked);
+                self.steps.push(Step::Copy { value, from, to: Place::Register(register) });
+                self.assign(value, register);
+                register
+            }
+        }
+    }
+
+    fn inst(&mut self, value: Value) {
+        self.free_slots.append(&mut self.slots_to_free);
+        let mut inst = *self.lanes.inst(value);
+        if matches!(inst.op, Op::Phi(_)) {
+            return;
+        }
+        if is_commutative(&inst) && !inst.kind.is_mask() {
+            let in_register = |arg: Value| self.register[arg.index()] != NONE;
+            if !in_register(inst.args[0]) && in_register(inst.args[1]) {
+                inst.args.swap(0, 1);
+            }
+        }
+        match inst.op {
+            Op::Fma { .. } => self.fma(value, inst),
+            Op::Call(_) | Op::Rare(_) => self.call(value, inst),
+            _ => {
+                let in_memory = memory_argument(self.lanes.isa, &inst);
+                let mut places = [Place::None; 4];
+                let mut locked = [NONE; 4];
+                // Those that are in registers must not leave while others are loaded.
+                for (k, arg) in inst.args().enumerate() {
+                    if let Place::Register(register) = self.place(arg) {
+                        self.lock(&mut locked, k, arg, register);
+                    }
+                }
+                for (k, arg) in inst.args().enumerate() {
+                    places[k] = match self.place(arg) {
+                        place if Some(k) == in_memory => place,
+                        _ => {
+                            let register = self.in_register(arg, &locked);
+                            self.lock(&mut locked, k, arg, register);
+                            Place::Register(register)
+                        }
+                    };
+                }
+                self.use_all(&inst);
+                let to = self.free_register(self.class(value), &[]);
+                self.steps.push(Step::Inst { value, to, args: places });
+                self.assign(value, to);
+            }
+        }
+        if self.first_use[value.index()] == self.first_use[value.index() + 1] {
+            self.release(value);
+        }
+    }
+
+    /// Notes the register of an argument as one to keep. Masks do not compete with vectors.
+    fn lock(&self, locked: &mut [u8; 4], k: usize, arg: Value, register: u8) {
+        if self.class(arg) == VECTOR {
+            locked[k] = register;
+        }
+    }
+
+    /// Notes the uses of an instruction's arguments.
+    fn use_all(&mut self, inst: &Inst) {
+        inst.args().for_each(|arg| self.use_value(arg));
+    }
+
+    /// A fused product replaces one of its arguments: one that is over, else a copy of the addend.
+    fn fma(&mut self, value: Value, mut inst: Inst) {
+        let mut locked = [NONE; 4];
+        for (k, arg) in inst.args().enumerate() {
+            if let Place::Register(register) = self.place(arg) {
+                locked[k] = register;
+            }
+        }
+        // A factor that stays comes second.
+        let is_free = |this: &Self, k: usize| {
+            let arg = inst.args[k];
+            let is_alone = (0..3).all(|other| other == k || inst.args[other] != arg);
+            let v = arg.index();
+            let is_last = this.first_use[v] + this.n_past[v] + 1 == this.first_use[v + 1]
+                && this.last_use[v] <= this.position
+                && !this.is_pinned[v];
+            is_alone && is_last && this.register[v] != NONE
+        };
+        let replaced = [2, 0, 1].into_iter().find(|&k| is_free(self, k));
+        if replaced == Some(1) {
+            inst.args.swap(0, 1);
+            locked.swap(0, 1);
+        }
+        let replaced = replaced.map(|k| if k == 1 { 0 } else { k });
+        // All but one of the arguments that stay need a register.
+        let mut places = [Place::None; 4];
+        let mut has_memory = false;
+        for k in (0..3).rev() {
+            let arg = inst.args[k];
+            places[k] = match self.place(arg) {
+                Place::Register(register) => Place::Register(register),
+                place if !has_memory && replaced.is_some() && replaced != Some(k) => {
+                    has_memory = true;
+                    place
+                }
+                // The addend is copied anyway.
+                place if replaced.is_none() && k == 2 => place,
+                place if replaced.is_none() && !has_memory => {
+                    has_memory = true;
+                    place
+                }
+                _ => {
+                    let register = self.in_register(arg, &locked);
+                    locked[k] = register;
+                    Place::Register(register)
+                }
+            };
+        }
+        let to = match replaced {
+            Some(k) => {
+                let Place::Register(register) = places[k] else { unreachable!("it stands in a register") };
+                self.use_all(&inst);
+                register
+            }
+            None => {
+                let to = self.free_register(VECTOR, &locked);
+                self.steps.push(Step::Copy { value: inst.args[2], from: places[2], to: Place::Register(to) });
+                places[2] = Place::Register(to);
+                self.use_all(&inst);
+                to
+            }
+        };
+        self.steps.push(Step::Inst { value, to, args: places });
+        self.assign(value, to);
+    }
+
+    /// A call, or code that may have to call: other registers that are in use must be saved.
+    fn call(&mut self, value: Value, inst: Inst) {
+        self.has_calls = true;
+        let mut places = [Place::None; 4];
+        let mut locked = [NONE; 4];
+        for (k, arg) in inst.args().enumerate() {
+            places[k] = Place::Register(self.in_register(arg, &locked));
+            if let (Place::Register(register), VECTOR) = (places[k], self.class(arg)) {
+                locked[k] = register;
+            }
+        }
+        let to = if matches!(inst.op, Op::Rare(_)) {
+            // The usual result becomes the result.
+            let to = self.free_register(VECTOR, &locked);
+            self.steps.push(Step::Copy { value: inst.args[1], from: places[1], to: Place::Register(to) });
+            places[1] = Place::Register(to);
+            self.use_all(&inst);
+            to
+        } else {
+            self.use_all(&inst);
+            self.free_register(self.class(value), &locked)
+        };
+        let saved = self.saved();
+        self.steps.push(Step::Save(saved));
+        self.steps.push(Step::Inst { value, to, args: places });
+        self.assign(value, to);
+    }
+
+    /// The registers in use.
+    fn saved(&self) -> Saved {
+        let is_used = |class: usize, r: usize| {
+            let owner = self.owners[class][r];
+            owner != FREE && owner.index() < self.register.len()
+        };
+        let vectors = (0..self.owners[VECTOR].len()).filter(|&r| is_used(VECTOR, r)).map(|r| 1 << r).sum();
+        let masks = (0..self.owners[MASK].len()).filter(|&r| is_used(MASK, r)).map(|r| 1 << r).sum();
+        Saved { vectors, masks }
+    }
+
+    /// What happens before instruction `next`: loops begin, are left and end.
+    fn loop_events(&mut self, next: usize, position: u32, order: &[usize]) {
+        self.position = position;
+        let lanes = self.lanes;
+        while let Some(&(_, event)) = lanes.events.get(self.n_events).filter(|(at, _)| *at <= next) {
+            self.n_events += 1;
+            match event {
+                Event::Start(of) => {
+                    let l = &lanes.loops[of];
+                    let last = order.partition_point(|&i| i < l.end);
+                    let is_live = |phi: &&Phi| self.is_live[phi.value.index()];
+                    let phis: Vec<(Value, Value)> =
+                        l.phis.iter().filter(is_live).map(|phi| (phi.value, phi.init)).collect();
+                    self.enter(&order[position as usize..last], &phis);
+                    self.steps.push(Step::Loop);
+                }
+                Event::Test(of) => {
+                    let test = lanes.loops[of].test;
+                    let mask = self.in_register(test, &[]);
+                    self.steps.push(Step::Test { of, mask });
+                    self.use_value(test);
+                }
+                Event::End(of) => self.leave(of),
+            }
+        }
+    }
+
+    /// The largest number of values of the code itself that are needed at a time, by class.
+    fn pressure(&self, body: &[usize]) -> [usize; 2] {
+        let (mut now, mut most) = ([0isize; 2], [0isize; 2]);
+        let is_own = |value: Value| body.first().is_some_and(|&first| value.index() >= first);
+        for (k, &i) in body.iter().enumerate() {
+            let position = self.position + k as u32;
+            for (k, arg) in self.lanes.insts[i].args().enumerate() {
+                let is_first = self.lanes.insts[i].args[..k].iter().all(|&earlier| earlier != arg);
+                let is_code =
+                    !self.is_constant(arg) && self.register[arg.index()] == NONE && self.slot[arg.index()] == NO_SLOT;
+                if is_first && is_own(arg) && is_code && self.last_use[arg.index()] == position {
+                    now[self.class(arg)] -= 1;
+                }
+            }
+            let value = Value(i as u32);
+            if !matches!(self.lanes.insts[i].op, Op::Phi(_)) {
+                let class = self.class(value);
+                now[class] += 1;
+                most[class] = most[class].max(now[class]);
+            }
+        }
+        most.map(|n| n.max(0) as usize)
+    }
+
+    /// Brings registers and slots into the state that every round of a loop finds.
+    fn enter(&mut self, body: &[usize], phis: &[(Value, Value)]) {
+        let mut outside = Outside::default();
+        let pressure = self.pressure(body);
+        let mut budget = [VECTOR, MASK].map(|class| {
+            let taken = self.owners[class].iter().filter(|owner| match self.is_pinned.get(owner.index()) {
+                Some(is_pinned) => *is_pinned,
+                None => **owner != FREE,
+            });
+            let min_free = if class == VECTOR { MIN_FREE } else { 3 };
+            (self.owners[class].len() - taken.count()).saturating_sub(pressure[class].max(min_free))
+        });
+        for &(phi, init) in phis {
+            let (class, from) = (self.class(phi), self.place(init));
+            if budget[class] > 0 {
+                budget[class] -= 1;
+                let locked = if let Place::Register(register) = from { [register] } else { [NONE] };
+                let to = self.free_register(class, &locked);
+                // The eviction may have been of the initial state.
+                let from = self.place(init);
+                self.steps.push(Step::Copy { value: init, from, to: Place::Register(to) });
+                self.use_value(init);
+                self.steps.push(Step::Become { value: phi, at: Place::Register(to) });
+                self.assign(phi, to);
+                self.is_pinned[phi.index()] = true;
+                outside.pinned.push(phi);
+            } else {
+                let slot = self.free_slot();
+                let register = self.in_register(init, &[]);
+                let (from, to) = (Place::Register(register), Place::Slot(slot));
+                self.steps.push(Step::Copy { value: init, from, to });
+                self.use_value(init);
+                self.steps.push(Step::Become { value: phi, at: to });
+                self.slot[phi.index()] = slot;
+                outside.others.push(phi);
+            }
+        }
+        // What the loop uses most stays in registers.
+        let first = body.first().copied().unwrap_or(usize::MAX);
+        let mut counts: Vec<(u32, Value)> = vec![];
+        let mut count = vec![0u32; self.lanes.insts.len()];
+        let stores = self.lanes.stores.iter().map(|store| store.from);
+        let at_end = stores.filter(|_| phis.is_empty());
+        for arg in body.iter().flat_map(|&i| self.lanes.insts[i].args()).chain(at_end) {
+            count[arg.index()] += 1;
+        }
+        for (v, &count) in count.iter().enumerate() {
+            let value = Value(v as u32);
+            let is_outside = self.register[v] != NONE || self.slot[v] != NO_SLOT;
+            let is_candidate = is_outside || (self.is_constant(value) && (v < first || count > 0));
+            if count > 0 && is_candidate && !self.is_pinned[v] {
+                counts.push((count, value));
+            }
+        }
+        counts.sort_by_key(|&(count, value)| (std::cmp::Reverse(count), value));
+        let mut chosen = vec![];
+        for (_, value) in counts {
+            let class = self.class(value);
+            if budget[class] > 0 {
+                budget[class] -= 1;
+                chosen.push(value);
+                self.is_pinned[value.index()] = true;
+            }
+        }
+        for class in [VECTOR, MASK] {
+            for r in 0..self.owners[class].len() {
+                let owner = self.owners[class][r];
+                if owner.index() < self.register.len() && !self.is_pinned[owner.index()] {
+                    self.spill(owner);
+                    self.register[owner.index()] = NONE;
+                    self.owners[class][r] = FREE;
+                    outside.others.push(owner);
+                }
+            }
+        }
+        for value in chosen {
+            self.in_register(value, &[]);
+            outside.pinned.push(value);
+        }
+        self.outside.push(outside);
+    }
+
+    /// Moves the next states of a loop to where its states stand, all at once.
+    fn move_all(&mut self, phis: &[Phi]) {
+        let moves: Vec<(Phi, Place)> = phis.iter().map(|phi| (*phi, self.place(phi.value))).collect();
+        let mut from: Vec<Place> = phis.iter().map(|phi| self.place(phi.next)).collect();
+        let mut pending: Vec<usize> = (0..phis.len()).filter(|&k| from[k] != moves[k].1).collect();
+        // Whether a move reads what another one writes; registers of both classes have the same numbers.
+        let reads = |this: &Self, from: &[Place], reader: usize, writer: usize| {
+            let (source, target) = (moves[reader].0.next, moves[writer].0.value);
+            let is_same_class = this.class(source) == this.class(target) || matches!(from[reader], Place::Slot(_));
+            reader != writer && is_same_class && from[reader] == moves[writer].1
+        };
+        let mut spare = vec![];
+        while !pending.is_empty() {
+            // A move may go first if no other one reads what it writes; a cycle goes through a slot.
+            let is_safe = |&k: &usize| pending.iter().all(|&other| !reads(self, &from, other, k));
+            if let Some(at) = pending.iter().position(is_safe) {
+                let k = pending.remove(at);
+                let (phi, to) = moves[k];
+                self.steps.push(Step::Copy { value: phi.next, from: from[k], to });
+                continue;
+            }
+            let (phi, to) = moves[pending[0]];
+            let slot = self.free_slot();
+            spare.push(slot);
+            self.steps.push(Step::Copy { value: phi.value, from: to, to: Place::Slot(slot) });
+            for &other in &pending {
+                if reads(self, &from, other, pending[0]) {
+                    from[other] = Place::Slot(slot);
+                }
+            }
+        }
+        self.free_slots.extend(spare);
+    }
+
+    /// Ends a loop: its next states become the states.
+    fn leave(&mut self, of: usize) {
+        let lanes = self.lanes;
+        let is_live = |phi: &&Phi| self.is_live[phi.value.index()];
+        let phis: Vec<Phi> = lanes.loops[of].phis.iter().filter(is_live).copied().collect();
+        self.move_all(&phis);
+        self.steps.push(Step::Again(of));
+        for phi in phis {
+            self.use_value(phi.next);
+            self.n_past[phi.value.index()] += 1;
+        }
+        let outside = self.outside.pop().expect("the loop began");
+        for &value in &outside.pinned {
+            self.is_pinned[value.index()] = false;
+        }
+        // Copies of what stands in memory are not the same on all ways here.
+        for class in [VECTOR, MASK] {
+            for r in 0..self.owners[class].len() {
+                let owner = self.owners[class][r];
+                if owner.index() < self.register.len() {
+                    let is_kept = outside.pinned.contains(&owner) || self.is_pinned[owner.index()];
+                    if !is_kept {
+                        self.register[owner.index()] = NONE;
+                        self.owners[class][r] = FREE;
+                    }
+                }
+            }
+        }
+        for value in outside.pinned.into_iter().chain(outside.others) {
+            if self.is_over(value) && !self.is_pinned[value.index()] {
+                self.release(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Checks an allocation by running it on names: every argument must stand where the code looks for it.
+//!
+//! Knows nothing of how registers were chosen.
+
+use super::{
+    encode::Isa,
+    lanes::{Kind, Lanes, Op, Value},
+    registers::{Allocation, Place, Step},
+};
+use std::collections::HashMap;
+
+/// A register or slot: masks of AVX-512 have registers of their own.
+type Key = (bool, Location);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Location {
+    Register(u8),
+    Slot(u32),
+}
+
+/// What stands where.
+#[derive(Clone, Debug, Default)]
+struct State(HashMap<Key, Value>);
+
+/// Verifies that values are computed before they are used, and stand where they are used.
+pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), String> {
+    let mut state = State::default();
+    let mut heads: Vec<State> = vec![];
+    let is_mask = |value: Value| {
+        let kind = lanes.inst(value).result();
+        lanes.isa == Isa::Avx512 && matches!(kind, Kind::Mask32 | Kind::Mask64)
+    };
+    let key = |value: Value, place: Place| match place {
+        Place::Register(register) => Some((is_mask(value), Location::Register(register))),
+        Place::Slot(slot) => Some((false, Location::Slot(slot))),
+        Place::None | Place::Constant(_) => None,
+    };
+    let holds = |state: &State, value: Value, place: Place| match place {
+        Place::Constant(constant) => constant == value,
+        Place::None => false,
+        Place::Register(_) | Place::Slot(_) => key(value, place).is_some_and(|key| state.0.get(&key) == Some(&value)),
+    };
+    for (i, step) in allocation.steps.iter().enumerate() {
+        let fail = |message: String| Err(format!("step {i}, {step:?}: {message}"));
+        match step {
+            Step::Inst { value, to, args } => {
+                let inst = lanes.inst(*value);
+                let mut places: Vec<Place> = args.iter().copied().filter(|&place| place != Place::None).collect();
+                for arg in inst.args() {
+                    // The order of arguments may have changed.
+                    let Some(at) = places.iter().position(|&place| holds(&state, arg, place)) else {
+                        return fail(format!("{arg:?} is not there"));
+                    };
+                    places.remove(at);
+                }
+                if matches!(inst.op, Op::Constant(_) | Op::Phi(_)) {
+                    return fail("no code of its own".into());
+                }
+                state.0.insert((is_mask(*value), Location::Register(*to)), *value);
+            }
+            Step::Copy { value, from, to } => {
+                if !holds(&state, *value, *from) {
+                    return fail("the value is not there".into());
+                }
+                match key(*value, *to) {
+                    Some(key) => state.0.insert(key, *value),
+                    None => return fail("nowhere to copy to".into()),
+                };
+            }
+            Step::Become { value, at } => match key(*value, *at) {
+                Some(key) => drop(state.0.insert(key, *value)),
+                None => return fail("a state must stand somewhere".into()),
+            },
+            Step::Store { store, from } => {
+                if !holds(&state, lanes.stores[*store].from, Place::Register(*from)) {
+                    return fail("the value is not there".into());
+                }
+            }
+            Step::Save(_) => {}
+            Step::Points => heads.push(state.clone()),
+            Step::Loop => heads.push(state.clone()),
+            Step::Test { of, mask } => {
+                if !holds(&state, lanes.loops[*of].test, Place::Register(*mask)) {
+                    return fail("the test is not there".into());
+                }
+            }
+            Step::Again(of) => {
+                let head = heads.pop().ok_or("a loop ends that did not begin")?;
+                for phi in &lanes.loops[*of].phis {
+                    // The next state stands where the state was expected.
+                    let places: Vec<Key> = head.0.iter().filter(|(_, v)| **v == phi.value).map(|(k, _)| *k).collect();
+                    for place in places {
+                        let found = state.0.get(&place);
+                        if found != Some(&phi.next) && found != Some(&phi.value) {
+                            return fail(format!("{:?} does not stand at {place:?}", phi.next));
+                        }
+                        state.0.insert(place, phi.value);
+                    }
+                }
+            }
+        }
+    }
+    // Whatever the points' loop found at first and may read must still be there.
+    if let Some(head) = heads.first() {
+        let body = allocation.steps.iter().position(|step| matches!(step, Step::Points)).map_or(0, |at| at + 1);
+        for (place, value) in &head.0 {
+            let is_read = first_access_is_read(&allocation.steps[body..], *place, &is_mask);
+            if is_read && state.0.get(place) != Some(value) {
+                return Err(format!("{value:?} leaves {place:?} in the loop over the points"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether steps read a place before they write it.
+fn first_access_is_read(steps: &[Step], (mask, place): Key, is_mask: &dyn Fn(Value) -> bool) -> bool {
+    let is_place = |value: Value, other: Place| match (other, place) {
+        (Place::Register(a), Location::Register(b)) => a == b && is_mask(value) == mask,
+        (Place::Slot(a), Location::Slot(b)) => a == b,
+        (_, _) => false,
+    };
+    for step in steps {
+        match step {
+            Step::Inst { value, to, args } => {
+                if args.iter().any(|&arg| is_place(*value, arg)) {
+                    return true;
+                }
+                if is_place(*value, Place::Register(*to)) {
+                    return false;
+                }
+            }
+            Step::Copy { value, from, to } => {
+                if is_place(*value, *from) {
+                    return true;
+                }
+                if is_place(*value, *to) {
+                    return false;
+                }
+            }
+            Step::Store { .. } | Step::Save(_) | Step::Points | Step::Loop | Step::Test { .. } => {}
+            Step::Again(_) | Step::Become { .. } => {}
+        }
+    }
+    false
+}

@@ -1,0 +1,147 @@
+//! Which slots steps need from before.
+
+use super::{KernelStep, SlotId, Step, Tensor};
+use crate::kernel::Instruction;
+use std::collections::HashSet;
+
+/// Slots whose contents some step may read before any step is sure to have written them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Needed(HashSet<SlotId>);
+
+/// What a step reads before it writes it, and what it is sure to write.
+#[derive(Debug)]
+pub(crate) struct Effect {
+    reads: HashSet<SlotId>,
+    writes: HashSet<SlotId>,
+}
+
+impl Effect {
+    pub fn of(step: &Step<KernelStep>) -> Effect {
+        let mut effect = Effect { reads: HashSet::new(), writes: HashSet::new() };
+        visit(step, &mut effect.reads, &mut effect.writes);
+        effect
+    }
+}
+
+impl Needed {
+    /// What results stand in is needed in the end.
+    pub fn by_outputs(outputs: &[Tensor]) -> Needed {
+        Needed(outputs.iter().map(|output| output.slot).collect())
+    }
+
+    #[allow(dead_code, reason = "only a compiler asks, which not every machine has")]
+    pub fn contains(&self, slot: SlotId) -> bool {
+        self.0.contains(&slot)
+    }
+
+    /// From what is needed after a step to what is needed before it.
+    pub fn step_back(&mut self, effect: &Effect) {
+        self.0.retain(|slot| !effect.writes.contains(slot));
+        self.0.extend(&effect.reads);
+    }
+
+    /// What is needed after any step inside of a loop or branch, of what is needed after that: all that its steps read,
+    /// and what the loop itself reads between them.
+    pub fn inside(&self, step: &Step<KernelStep>) -> Needed {
+        let mut all = self.0.clone();
+        let mut add = |step: &Step<KernelStep>| {
+            all.extend(Effect::of(step).reads);
+            match step {
+                Step::While { flag, swaps, .. } => {
+                    all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).chain([*flag]));
+                }
+                Step::Scan { windows, swaps, .. } => {
+                    all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]));
+                    all.extend(windows.iter().map(|moving| moving.window));
+                }
+                _ => {}
+            }
+        };
+        add(step);
+        for_each_nested(step, &mut add);
+        Needed(all)
+    }
+}
+
+fn for_each_nested(step: &Step<KernelStep>, f: &mut dyn FnMut(&Step<KernelStep>)) {
+    let mut all = |steps: &[Step<KernelStep>]| {
+        for step in steps {
+            f(step);
+            for_each_nested(step, f);
+        }
+    };
+    match step {
+        Step::While { cond, body, .. } => {
+            all(cond);
+            all(body);
+        }
+        Step::Switch { branches, .. } => branches.iter().for_each(|branch| all(branch)),
+        Step::Scan { body, .. } => all(body),
+        Step::Kernel(_)
+        | Step::Copy { .. }
+        | Step::Assemble { .. }
+        | Step::ArgReduce { .. }
+        | Step::Cumulative { .. }
+        | Step::DynamicSlice { .. }
+        | Step::DynamicUpdate { .. }
+        | Step::Gather { .. }
+        | Step::Scatter { .. }
+        | Step::Dot { .. }
+        | Step::Call { .. } => {}
+    }
+}
+
+/// Adds what a step reads unless it was written, and what it is sure to write.
+fn visit(step: &Step<KernelStep>, reads: &mut HashSet<SlotId>, writes: &mut HashSet<SlotId>) {
+    let mut access = |read: &[SlotId], written: &[SlotId]| {
+        reads.extend(read.iter().filter(|slot| !writes.contains(slot)));
+        writes.extend(written);
+    };
+    match step {
+        Step::Kernel(KernelStep { kernel, slots }) => {
+            for instruction in &kernel.body {
+                if let Instruction::Load { operand, .. } = instruction {
+                    access(&[slots[operand.0 as usize]], &[]);
+                }
+            }
+            kernel.stores.iter().for_each(|store| access(&[], &[slots[store.to().0 as usize]]));
+        }
+        Step::Copy { from, to } => access(&[from.slot], &[*to]),
+        Step::Assemble { fill, parts, to } => {
+            parts.iter().for_each(|(part, _)| access(&[*part], &[]));
+            access(&[*fill], &[to.slot]);
+        }
+        Step::ArgReduce { from, to, .. } => access(&[from.slot], &[to.slot]),
+        Step::Cumulative { from, to, .. } => access(&[*from], &[to.slot]),
+        Step::DynamicSlice { from, starts, to, .. } => access(&[from.slot, starts.slot], &[*to]),
+        Step::DynamicUpdate { update, starts, to, .. } => access(&[*update, starts.slot, to.slot], &[to.slot]),
+        Step::Gather { from, indices, to, .. } => access(&[from.slot, indices.slot], &[*to]),
+        Step::Scatter { indices, updates, to, .. } => access(&[indices.slot, *updates, to.slot], &[to.slot]),
+        Step::Dot { a, b, to, .. } => access(&[a.slot, b.slot], &[to.slot]),
+        Step::Call { args, outs, .. } => {
+            args.iter().for_each(|(arg, _)| access(&[*arg], &[]));
+            outs.iter().for_each(|(out, _)| access(&[], &[*out]));
+        }
+        Step::While { cond, flag, body, swaps } => {
+            cond.iter().for_each(|step| visit(step, reads, writes));
+            let mut in_body = writes.clone();
+            body.iter().for_each(|step| visit(step, reads, &mut in_body));
+            let traded = swaps.iter().flat_map(|&(a, b)| [a, b]);
+            reads.extend(traded.chain([*flag]).filter(|slot| !in_body.contains(slot)));
+        }
+        Step::Switch { index, branches } => {
+            access(&[*index], &[]);
+            for branch in branches {
+                let mut in_branch = writes.clone();
+                branch.iter().for_each(|step| visit(step, reads, &mut in_branch));
+            }
+        }
+        Step::Scan { windows, body, swaps, .. } => {
+            let mut in_body = writes.clone();
+            reads.extend(windows.iter().map(|moving| moving.over).filter(|slot| !in_body.contains(slot)));
+            in_body.extend(windows.iter().map(|moving| moving.window));
+            body.iter().for_each(|step| visit(step, reads, &mut in_body));
+            reads.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).filter(|slot| !in_body.contains(slot)));
+        }
+    }
+}
