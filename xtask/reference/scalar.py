@@ -18,6 +18,7 @@ mp.prec = 300
 random.seed(20)
 INF, NAN = math.inf, math.nan
 TINY = 2.0**-1074
+HUGE = 2.0**1023
 
 
 def bits(x):
@@ -119,9 +120,9 @@ UNARY = {
     "asinh": (mp.asinh, wide() + magnitudes(-2, 2, 150) + magnitudes(100, 308, 20),
               [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF)]),
     "acosh": (mp.acosh, uniform(1, 4, 200) + [1 + abs(x) for x in magnitudes(-15, 20, 100)] + [1e200, 1e308],
-              [(1.0, 0.0), (0.5, NAN), (INF, INF), (-INF, NAN)]),
+              [(1.0, 0.0), (0.5, NAN), (INF, INF), (-INF, NAN), (-1e18, NAN), (-HUGE, NAN)]),
     "atanh": (mp.atanh, uniform(-1, 1, 250) + magnitudes(-20, -0.01, 150) + [math.nextafter(1, 0), 0.9999999],
-              [(0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (1.5, NAN), (INF, NAN)]),
+              [(0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (1.5, NAN), (INF, NAN), (1e18, NAN), (-HUGE, NAN)]),
     "sqrt": (mp.sqrt, [abs(x) for x in magnitudes(-307, 308, 200)],
              [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1.0, NAN)]),
     "rsqrt": (lambda x: 1 / mp.sqrt(x), [abs(x) for x in magnitudes(-307, 308, 200)] + uniform(0.1, 10, 200) + [5e-324],
@@ -150,7 +151,7 @@ order = lambda n: [float(random.choice([0, 1, 1, 1, 2, 2, 3, 4, 5, 7, 10, 15, 20
 BINARY = {
     "pow": (power, list(zip(positive(-3, 3, 250), uniform(-100, 100, 250))) + list(zip(uniform(0.5, 2, 150), uniform(-1000, 1000, 150)))
             + list(zip(positive(-300, 300, 100), uniform(-2, 2, 100))) + [(-x, float(k)) for x in (0.3, 1.7, 12.5) for k in range(-9, 10)],
-            [((0.0, 0.0), 1.0), ((NAN, 0.0), 1.0), ((1.0, NAN), 1.0), ((-1.0, INF), 1.0), ((0.0, -1.0), INF), ((-0.0, -1.0), -INF), ((-0.0, 3.0), -0.0), ((-2.0, 0.5), NAN), ((INF, -1.0), 0.0), ((0.5, INF), 0.0), ((2.0, INF), INF), ((-INF, 3.0), -INF), ((10.0, 400.0), INF), ((10.0, -400.0), 0.0), ((2.0, NAN), NAN)]),
+            [((0.0, 0.0), 1.0), ((NAN, 0.0), 1.0), ((1.0, NAN), 1.0), ((-1.0, INF), 1.0), ((0.0, -1.0), INF), ((-0.0, -1.0), -INF), ((-0.0, 3.0), -0.0), ((-2.0, 0.5), NAN), ((INF, -1.0), 0.0), ((0.5, INF), 0.0), ((2.0, INF), INF), ((-INF, 3.0), -INF), ((10.0, 400.0), INF), ((10.0, -400.0), 0.0), ((2.0, NAN), NAN), ((3.0, HUGE), INF), ((-3.0, HUGE), INF), ((3.0, -HUGE), 0.0), ((0.5, HUGE), 0.0), ((1.0, HUGE), 1.0)]),
     "atan2": (atan2, list(zip(magnitudes(-3, 3, 300), magnitudes(-3, 3, 300))) + list(zip(magnitudes(-300, 300, 60), magnitudes(-300, 300, 60))),
               [((0.0, 1.0), 0.0), ((-0.0, 1.0), -0.0), ((0.0, -1.0), math.pi), ((-0.0, -1.0), -math.pi), ((0.0, 0.0), 0.0), ((1.0, 0.0), math.pi / 2), ((-1.0, 0.0), -math.pi / 2), ((INF, INF), math.pi / 4), ((INF, -INF), 3 * math.pi / 4), ((1.0, -INF), math.pi), ((NAN, 1.0), NAN)]),
     "polygamma": (polygamma, list(zip(order(250), uniform(0, 5, 250))) + list(zip(order(150), uniform(5, 100, 150)))

@@ -3,9 +3,13 @@
 //! [`kernel`] resolves an operation and its operand types once to a [`Kernel`], whose call goes straight into one
 //! monomorphic loop; [`apply`] does both at once. Operands may be single elements that are read for every result.
 //!
+//! Elementary functions are written once, over the value of one lane (`real.rs`), for both precisions; the largest errors
+//! stand in `docs/accuracy.md`.
+//!
 //! Invariant: a result depends on the operands' values alone. The loops are compiled for several instruction sets and
-//! chosen at run time, so nothing here uses fused multiply-add or the platform's math library, and the same bits come
-//! out on every machine. No input panics; only a slice of the wrong type or length does.
+//! chosen at run time, so a multiply-add is fused where a function says so and nowhere else, nothing uses the platform's
+//! elementary functions, and the same bits come out on every machine. No input panics; only a slice of the wrong type or
+//! length does.
 
 mod arithmetic;
 mod cast;
@@ -14,11 +18,14 @@ mod error_function;
 mod exponential;
 mod gamma;
 mod hyperbolic;
+mod inverse_trigonometric;
 mod kernel;
 pub(crate) mod level;
 mod logarithm;
 mod loops;
 mod power;
+pub(crate) mod real;
+mod root;
 mod slice;
 mod trigonometric;
 

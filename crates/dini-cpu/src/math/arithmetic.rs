@@ -61,21 +61,11 @@ unary! {
     Ceil { [f32 f64] -> same |x| x.ceil(); }
     Round { [f32 f64] -> same |x| x.round_ties_even(); }
     Sqrt { [f32 f64] -> same |x| x.sqrt(); }
-    Rsqrt {
-        [f64] -> same |x| rsqrt(x);
-        [f32] -> same |x| rsqrt(f64::from(x)) as f32;
-    }
     IsFinite { [f32 f64] -> bool |x| x.is_finite(); }
     Not {
         [u8 u32 u64 i32 i64] -> same |x| !x;
         [bool] -> same |x| !x;
     }
-}
-
-/// 1/√x. The root and the quotient are each correctly rounded: at most 1.5 ulp together.
-#[inline(always)]
-fn rsqrt(x: f64) -> f64 {
-    1.0 / x.sqrt()
 }
 
 binary! {

@@ -1,48 +1,24 @@
-//! Real functions: one empty type per operation. `f32` results are those of `f64`, rounded.
+//! Real functions as operations of loops: one empty type per function.
 //!
-//! What `libm` computes runs element by element; the others vectorize.
+//! Most are written over [`Real`] and vectorize in both precisions. Those of the gamma function run element by element in
+//! `f64`, and so do the rare arguments of others; `f32` results are those of `f64` then, rounded.
 
 use super::{
-    error_function as ef, exponential as ex, gamma, hyperbolic as hy, logarithm as ln,
-    loops::{Binary, Guarded, GuardedBinary, Unary},
-    power, trigonometric as tr,
+    error_function as ef, exponential as ex, gamma, hyperbolic as hy, inverse_trigonometric as it, logarithm as ln,
+    loops::{Binary, Float, Guarded, GuardedBinary, Unary},
+    power,
+    real::Real,
+    root, trigonometric as tr,
 };
 
 macro_rules! functions {
     ($($name:ident = $function:path;)*) => { $(
         pub(super) struct $name;
-        impl Unary<f64> for $name {
-            type Out = f64;
+        impl<A: Float> Unary<A> for $name {
+            type Out = A;
             #[inline(always)]
-            fn at(x: f64) -> f64 {
+            fn at(x: A) -> A {
                 $function(x)
-            }
-        }
-        impl Unary<f32> for $name {
-            type Out = f32;
-            #[inline(always)]
-            fn at(x: f32) -> f32 {
-                $function(f64::from(x)) as f32
-            }
-        }
-    )* };
-}
-
-macro_rules! functions_of_two {
-    ($($name:ident = $function:path;)*) => { $(
-        pub(super) struct $name;
-        impl Binary<f64> for $name {
-            type Out = f64;
-            #[inline(always)]
-            fn at(x: f64, y: f64) -> f64 {
-                $function(x, y)
-            }
-        }
-        impl Binary<f32> for $name {
-            type Out = f32;
-            #[inline(always)]
-            fn at(x: f32, y: f32) -> f32 {
-                $function(f64::from(x), f64::from(y)) as f32
             }
         }
     )* };
@@ -53,16 +29,36 @@ macro_rules! guarded {
         pub(super) struct $name;
         impl Guarded for $name {
             #[inline(always)]
-            fn common(x: f64) -> f64 {
+            fn common<R: Real>(x: R) -> R {
                 $common(x)
             }
             #[inline(always)]
-            fn is_rare(x: f64) -> bool {
+            fn is_rare<R: Real>(x: R) -> R::Mask {
                 $is_rare(x)
             }
             #[cold]
             fn rare(x: f64) -> f64 {
                 $rare(x)
+            }
+        }
+    )* };
+}
+
+macro_rules! guarded_of_two {
+    ($($name:ident = $common:path, unless $is_rare:path, then $rare:path;)*) => { $(
+        pub(super) struct $name;
+        impl GuardedBinary for $name {
+            #[inline(always)]
+            fn common<R: Real>(x: R, y: R) -> R {
+                $common(x, y)
+            }
+            #[inline(always)]
+            fn is_rare<R: Real>(x: R, y: R) -> R::Mask {
+                $is_rare(x, y)
+            }
+            #[cold]
+            fn rare(x: f64, y: f64) -> f64 {
+                $rare(x, y)
             }
         }
     )* };
@@ -75,63 +71,52 @@ functions! {
     Log = ln::log;
     Log2 = ln::log2;
     Log1p = ln::log1p;
+    Sinh = hy::sinh;
+    Cosh = hy::cosh;
     Tanh = hy::tanh;
-    Logistic = ex::logistic;
-    Tan = libm::tan;
-    Asin = libm::asin;
-    Acos = libm::acos;
-    Atan = libm::atan;
+    Asinh = hy::asinh;
+    Acosh = hy::acosh;
     Atanh = hy::atanh;
-    Cbrt = libm::cbrt;
-    Erf = libm::erf;
-    Erfc = libm::erfc;
+    Logistic = ex::logistic;
+    Asin = it::asin;
+    Acos = it::acos;
+    Atan = it::atan;
+    Rsqrt = root::rsqrt;
+    Cbrt = root::cbrt;
+    Erf = ef::erf;
+    Erfc = ef::erfc;
     ErfInv = ef::erf_inv;
-    Lgamma = libm::lgamma;
-    Digamma = gamma::digamma;
-}
-
-functions_of_two! {
-    Atan2 = libm::atan2;
-    Polygamma = gamma::polygamma;
+    Lgamma = lgamma;
+    Digamma = digamma;
 }
 
 guarded! {
     Sin = tr::sin, unless tr::is_rare, then libm::sin;
     Cos = tr::cos, unless tr::is_rare, then libm::cos;
-    Sinh = hy::sinh, unless hy::is_exponential_rare, then libm::sinh;
-    Cosh = hy::cosh, unless hy::is_exponential_rare, then libm::cosh;
-    Asinh = hy::asinh, unless hy::is_square_rare, then libm::asinh;
-    Acosh = hy::acosh, unless hy::is_square_rare, then libm::acosh;
+    Tan = tr::tan, unless tr::is_rare, then libm::tan;
 }
 
-pub(super) struct Pow;
-
-impl GuardedBinary<f64> for Pow {
-    #[inline(always)]
-    fn common(x: f64, y: f64) -> f64 {
-        power::pow(x, y)
-    }
-    #[inline(always)]
-    fn is_rare(x: f64, y: f64) -> bool {
-        power::is_rare(x, y)
-    }
-    #[cold]
-    fn rare(x: f64, y: f64) -> f64 {
-        libm::pow(x, y)
-    }
+guarded_of_two! {
+    Pow = power::pow, unless power::is_rare, then libm::pow;
+    Atan2 = it::atan2, unless it::is_rare, then libm::atan2;
 }
 
-impl GuardedBinary<f32> for Pow {
+#[inline(always)]
+fn lgamma<A: Float>(x: A) -> A {
+    A::narrow(libm::lgamma(x.widen()))
+}
+
+#[inline(always)]
+fn digamma<A: Float>(x: A) -> A {
+    A::narrow(gamma::digamma(x.widen()))
+}
+
+pub(super) struct Polygamma;
+
+impl<A: Float> Binary<A> for Polygamma {
+    type Out = A;
     #[inline(always)]
-    fn common(x: f32, y: f32) -> f32 {
-        power::pow_single(f64::from(x), f64::from(y)) as f32
-    }
-    #[inline(always)]
-    fn is_rare(x: f32, y: f32) -> bool {
-        power::is_rare(f64::from(x), f64::from(y))
-    }
-    #[cold]
-    fn rare(x: f32, y: f32) -> f32 {
-        libm::pow(f64::from(x), f64::from(y)) as f32
+    fn at(n: A, x: A) -> A {
+        A::narrow(gamma::polygamma(n.widen(), x.widen()))
     }
 }

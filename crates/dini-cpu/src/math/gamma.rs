@@ -1,9 +1,6 @@
 //! Derivatives of ln Γ.
 
-use super::{
-    exponential::{exp, polynomial},
-    logarithm::log1p,
-};
+use super::{exponential::exp, logarithm::log1p, real::horner};
 use std::f64::consts::PI;
 
 /// The positive zero of ψ, most significant part first.
@@ -12,53 +9,53 @@ const ZERO: [f64; 2] = [1.461_632_144_968_362_2, 9.549_995_429_965_697e-17];
 /// ψ(x)/(x − zero) in x − 1.5 on [1, 2], to 2⁻⁵⁵.
 const NEAR_ZERO: [f64; 22] = [
     0.951_055_876_031_833,
-    -0.423_627_421_281_460_5,
-    0.240_542_484_240_774_2,
-    -0.148_404_923_053_908_84,
-    0.094_988_724_454_941_22,
-    -0.061_922_133_273_064_534,
-    0.040_760_833_812_420_74,
-    -0.026_975_796_756_138_25,
-    0.017_907_252_439_451_2,
-    -0.011_908_218_001_568_644,
-    0.007_926_944_646_403_797,
-    -0.005_279_964_873_257_405,
-    0.003_519_006_401_502_276,
-    -0.002_345_267_632_540_769,
-    0.001_556_631_747_448_683_8,
-    -0.001_037_637_409_841_860_4,
-    0.000_723_326_627_928_755_4,
-    -0.000_482_199_053_056_678_9,
-    0.000_227_233_166_098_737_6,
-    -0.000_151_485_868_367_733_65,
-    0.000_259_684_821_264_307_47,
-    -0.000_173_122_618_027_273_94,
+    -0.423_627_421_281_460_7,
+    0.240_542_484_240_773_9,
+    -0.148_404_923_053_849_64,
+    0.094_988_724_454_983_6,
+    -0.061_922_133_278_187_77,
+    0.040_760_833_810_220_394,
+    -0.026_975_796_552_939_826,
+    0.017_907_252_497_178_95,
+    -0.011_908_222_431_417_224,
+    0.007_926_943_778_878_176,
+    -0.005_279_906_824_677_262,
+    0.003_519_014_324_453_645,
+    -0.002_345_744_373_278_944_5,
+    0.001_556_587_015_515_107_1,
+    -0.001_035_165_303_908_701,
+    0.000_723_479_123_734_090_9,
+    -0.000_490_057_867_032_091_5,
+    0.000_226_945_505_234_025_02,
+    -0.000_137_504_462_844_562_93,
+    0.000_259_915_348_233_223_7,
+    -0.000_183_782_225_055_186_76,
 ];
 
 /// ψ(x) in x − 3 on [2, 4], to 2⁻⁵⁶.
 const MIDDLE: [f64; 22] = [
     0.922_784_335_098_467_1,
-    0.394_934_066_848_226_46,
-    -0.077_056_903_159_591_96,
-    0.019_823_233_711_137_42,
-    -0.005_677_755_143_462_585,
-    0.001_718_061_984_480_018,
-    -0.000_536_777_380_483_621_6,
-    0.000_171_106_197_464_726_1,
-    -5.526_783_751_834_233e-5,
-    1.801_263_162_915_726_8e-5,
-    -5.907_301_275_059_439e-6,
-    1.945_910_697_751_486e-6,
-    -6.431_866_335_731_795e-7,
-    2.130_293_140_657_679_5e-7,
-    -7.038_092_499_545_685e-8,
-    2.337_795_114_434_121_4e-8,
-    -8.125_220_984_784_075e-9,
-    2.703_342_542_257_008e-9,
-    -6.369_076_640_559_055e-10,
-    2.120_125_293_714_839_8e-10,
-    -1.813_145_236_632_773_3e-10,
-    6.041_087_097_465_203e-11,
+    0.394_934_066_848_226_5,
+    -0.077_056_903_159_591_9,
+    0.019_823_233_711_132_003,
+    -0.005_677_755_143_464_522,
+    0.001_718_061_984_597_105_8,
+    -0.000_536_777_380_458_478,
+    0.000_171_106_196_303_738_86,
+    -5.526_783_768_325_598e-5,
+    1.801_263_795_671_858_7e-5,
+    -5.907_300_655_489_447e-6,
+    1.945_889_968_701_415e-6,
+    -6.431_880_481_684_81e-7,
+    2.130_718_749_189_405e-7,
+    -7.037_892_835_119_116e-8,
+    2.332_277_703_273_801_4e-8,
+    -8.126_922_669_736_136e-9,
+    2.747_192_123_549_461e-9,
+    -6.361_051_722_772_514e-10,
+    1.925_096_196_378_991_6e-10,
+    -1.814_752_993_370_200_4e-10,
+    6.412_819_041_077_476e-11,
 ];
 
 /// B₂ₖ/(2k) for k = 1, 2, …
@@ -84,6 +81,7 @@ const BERNOULLI: [f64; 13] = [
 /// x ≥ 7: the asymptotic series ln x − 1/(2x) − Σ B₂ₖ/(2k x²ᵏ); from 4 on ψ(x) = ψ(x + 1) − 1/x leads there. On [1, 4]
 /// fits; the lower one keeps the relative precision at the zero. Below 1 the recurrence leads to them.
 /// Negative x: the reflection ψ(x) = ψ(1 − x) − π cot πx.
+#[inline(always)]
 pub(super) fn digamma(x: f64) -> f64 {
     if x <= 0.0 {
         if x == x.floor() {
@@ -96,6 +94,7 @@ pub(super) fn digamma(x: f64) -> f64 {
     digamma_positive(x)
 }
 
+#[inline(always)]
 fn digamma_positive(x: f64) -> f64 {
     if x < 1.0 {
         return digamma_fit(x + 1.0) - 1.0 / x;
@@ -104,7 +103,7 @@ fn digamma_positive(x: f64) -> f64 {
         return digamma_fit(x);
     }
     if x <= 4.0 {
-        return polynomial(x - 3.0, MIDDLE);
+        return horner(x - 3.0, &MIDDLE);
     }
     let mut shifted = x;
     let mut sum = 0.0;
@@ -114,12 +113,13 @@ fn digamma_positive(x: f64) -> f64 {
     }
     let inverse = 1.0 / shifted;
     let square = inverse * inverse;
-    let series = if shifted < 1e17 { square * polynomial(square, BERNOULLI) } else { 0.0 };
+    let series = if shifted < 1e17 { square * horner(square, &BERNOULLI) } else { 0.0 };
     libm::log(shifted) - (0.5 * inverse + (series + sum))
 }
 
+#[inline(always)]
 fn digamma_fit(x: f64) -> f64 {
-    ((x - ZERO[0]) - ZERO[1]) * polynomial(x - 1.5, NEAR_ZERO)
+    ((x - ZERO[0]) - ZERO[1]) * horner(x - 1.5, &NEAR_ZERO)
 }
 
 /// The n-th derivative of ψ at x; NaN if n is not a whole number ≥ 0. At x = 0, −1, … it is ∞ for odd n, where the pole
@@ -128,6 +128,7 @@ fn digamma_fit(x: f64) -> f64 {
 /// ψ⁽ⁿ⁾(x) = (−1)ⁿ⁺¹ n! Σᵢ (x + i)⁻ˢ with s = n + 1, a Hurwitz zeta function. For negative x = u − m with u in (0, 1) the
 /// sum over i < m runs downwards from 1 − u, so that with v = 1 − u the whole is
 /// ζ(s, u) + (−1)ˢ (ζ(s, v) − ζ(s, 1 − x)).
+#[inline(always)]
 pub(super) fn polygamma(n: f64, x: f64) -> f64 {
     if n.is_nan() || n < 0.0 || n != n.floor() || x.is_nan() || n == f64::INFINITY {
         return f64::NAN;
@@ -156,6 +157,7 @@ pub(super) fn polygamma(n: f64, x: f64) -> f64 {
 ///
 /// The factors may be out of range where the product is not: with x = 2ᵉ m all but small factors are powers of 2, whose
 /// exponents are added. Above n = 1000 logarithms do, to fewer digits.
+#[inline(always)]
 fn factorial_times_zeta(n: f64, x: f64) -> f64 {
     let ratio = hurwitz_ratio(n + 1.0, x);
     if n > 1000.0 {
@@ -184,6 +186,7 @@ fn factorial_times_zeta(n: f64, x: f64) -> f64 {
 /// xˢ ζ(s, x) for s ≥ 2 and x > 0, by summing ten terms or until they vanish, and the Euler-Maclaurin formula for the
 /// rest from a on: a¹⁻ˢ/(s − 1) + a⁻ˢ/2 + Σ B₂ₖ/(2k)! s (s + 1) … (s + 2k − 2) a^(1−s−2k). For large s either the terms
 /// vanish soon or a is of the size of s, and the series converges.
+#[inline(always)]
 fn hurwitz_ratio(s: f64, x: f64) -> f64 {
     // ((x + i)/x)⁻ˢ; of the sum itself the rounding would count s times.
     let term = |i: f64| exp(-s * log1p(i / x));

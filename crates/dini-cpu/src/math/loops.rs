@@ -1,10 +1,12 @@
 //! The loops: one body per arity, compiled for the baseline and, on x86-64, for AVX2 and AVX-512.
 //!
 //! The bodies are inlined into functions that enable an instruction set, and the compiler vectorizes them there.
-//! Enabling no fused multiply-add keeps the results of all versions equal bit for bit.
+//! Operations are fused where a function says so and nowhere else, so the results of all versions are equal bit for bit;
+//! the baseline of x86-64 pays for that with a library call per fused multiply-add.
 
 use super::{
     level::{Level, level},
+    real::Real,
     slice::{Scalar, Slice, SliceMut},
 };
 
@@ -27,28 +29,28 @@ pub(super) trait Binary<A: Scalar> {
     fn at(x: A, y: A) -> Self::Out;
 }
 
-/// A real function with a vectorizable path for nearly all arguments, both of precision `f64`; `f32` rounds.
+/// A real function with a vectorizable path for nearly all arguments.
 pub(super) trait Guarded {
-    /// The value, if not [`Guarded::is_rare`]; any number otherwise. Free of branches and table lookups.
-    fn common(x: f64) -> f64;
+    /// The value, if not [`Guarded::is_rare`]; any number otherwise.
+    fn common<R: Real>(x: R) -> R;
     /// Whether [`Guarded::rare`] must be asked.
-    fn is_rare(x: f64) -> bool;
+    fn is_rare<R: Real>(x: R) -> R::Mask;
     /// The value at any argument.
     fn rare(x: f64) -> f64;
 }
 
 /// A real function of two arguments with a vectorizable path for nearly all of them.
-pub(super) trait GuardedBinary<A: Scalar> {
-    /// The value, if not [`GuardedBinary::is_rare`]; any number otherwise. Free of branches and table lookups.
-    fn common(x: A, y: A) -> A;
+pub(super) trait GuardedBinary {
+    /// The value, if not [`GuardedBinary::is_rare`]; any number otherwise.
+    fn common<R: Real>(x: R, y: R) -> R;
     /// Whether [`GuardedBinary::rare`] must be asked.
-    fn is_rare(x: A, y: A) -> bool;
+    fn is_rare<R: Real>(x: R, y: R) -> R::Mask;
     /// The value at any arguments.
-    fn rare(x: A, y: A) -> A;
+    fn rare(x: f64, y: f64) -> f64;
 }
 
-/// A float type that functions of `f64` serve.
-pub(super) trait Float: Scalar {
+/// A float type; what is written for `f64` only serves all.
+pub(super) trait Float: Scalar + Real<Mask = bool> {
     fn widen(self) -> f64;
     fn narrow(x: f64) -> Self;
 }
@@ -135,71 +137,65 @@ fn binary_body<O: Binary<A>, A: Scalar>(_: i32, args: &[Slice<'_>], out: SliceMu
 fn guarded_body<O: Guarded, A: Float>(_: i32, args: &[Slice<'_>], out: SliceMut<'_>) {
     let (x, out) = (args[0].typed::<A>(), out.typed::<A>());
     if !is_full(x.len(), out.len()) {
-        let x = x[0].widen();
-        return out.fill(A::narrow(if O::is_rare(x) { O::rare(x) } else { O::common(x) }));
+        return out.fill(guarded_at::<O, A>(x[0]));
     }
-    let (mut blocks, mut out_blocks) = (x.chunks_exact(BLOCK), out.chunks_exact_mut(BLOCK));
-    for (x, out) in (&mut blocks).zip(&mut out_blocks) {
-        guarded_block::<O, A>(x, out);
+    if let ([x], [out]) = (x, &mut *out) {
+        *out = guarded_at::<O, A>(*x);
+        return;
     }
-    // The tail is padded to a full block, so that its elements take the same path as all others.
-    let (x, out) = (blocks.remainder(), out_blocks.into_remainder());
-    if !x.is_empty() {
-        let (mut padded, mut result) = ([x[0]; BLOCK], [x[0]; BLOCK]);
-        padded[..x.len()].copy_from_slice(x);
-        guarded_block::<O, A>(&padded, &mut result);
-        out.copy_from_slice(&result[..x.len()]);
-    }
-}
-
-#[inline(always)]
-fn guarded_block<O: Guarded, A: Float>(x: &[A], out: &mut [A]) {
-    let mut any_rare = false;
-    for (out, &x) in out[..BLOCK].iter_mut().zip(&x[..BLOCK]) {
-        let x = x.widen();
-        any_rare |= O::is_rare(x);
-        *out = A::narrow(O::common(x));
-    }
-    if any_rare {
+    for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        let mut any_rare = false;
         for (out, &x) in out.iter_mut().zip(x) {
-            if O::is_rare(x.widen()) {
-                *out = A::narrow(O::rare(x.widen()));
+            any_rare |= O::is_rare(x);
+            *out = O::common(x);
+        }
+        if any_rare {
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = guarded_at::<O, A>(x);
             }
         }
     }
 }
 
 #[inline(always)]
-fn guarded_binary_body<O: GuardedBinary<A>, A: Float>(_: i32, args: &[Slice<'_>], out: SliceMut<'_>) {
+fn guarded_at<O: Guarded, A: Float>(x: A) -> A {
+    if O::is_rare(x) { A::narrow(O::rare(x.widen())) } else { O::common(x) }
+}
+
+#[inline(always)]
+fn guarded_binary_body<O: GuardedBinary, A: Float>(_: i32, args: &[Slice<'_>], out: SliceMut<'_>) {
     let (x, y, out) = (args[0].typed::<A>(), args[1].typed::<A>(), out.typed::<A>());
     let (x_is_full, y_is_full) = (is_full(x.len(), out.len()), is_full(y.len(), out.len()));
-    // Broadcast operands are written out, a block at a time.
-    let one = A::narrow(1.0);
-    let mut x_block = [if x_is_full { one } else { x[0] }; BLOCK];
-    let mut y_block = [if y_is_full { one } else { y[0] }; BLOCK];
+    match out {
+        [] => return,
+        [out] => {
+            *out = guarded_binary_at::<O, A>(x[0], y[0]);
+            return;
+        }
+        [_, _, ..] => {}
+    }
+    // Broadcast operands are written out.
+    let (x_block, y_block) = ([x[0]; BLOCK], [y[0]; BLOCK]);
     for (block_idx, out) in out.chunks_mut(BLOCK).enumerate() {
-        let (start, n) = (block_idx * BLOCK, out.len());
-        if x_is_full {
-            x_block[..n].copy_from_slice(&x[start..start + n]);
-        }
-        if y_is_full {
-            y_block[..n].copy_from_slice(&y[start..start + n]);
-        }
-        let mut result = [one; BLOCK];
+        let range = block_idx * BLOCK..block_idx * BLOCK + out.len();
+        let x = if x_is_full { &x[range.clone()] } else { &x_block[..out.len()] };
+        let y = if y_is_full { &y[range] } else { &y_block[..out.len()] };
         let mut any_rare = false;
-        for ((result, &x), &y) in result.iter_mut().zip(&x_block).zip(&y_block) {
+        for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
             any_rare |= O::is_rare(x, y);
-            *result = O::common(x, y);
+            *out = O::common(x, y);
         }
-        out.copy_from_slice(&result[..n]);
         if any_rare {
-            for ((out, &x), &y) in out.iter_mut().zip(&x_block).zip(&y_block) {
-                if O::is_rare(x, y) {
-                    *out = O::rare(x, y);
-                }
+            for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                *out = guarded_binary_at::<O, A>(x, y);
             }
         }
     }
+}
+
+#[inline(always)]
+fn guarded_binary_at<O: GuardedBinary, A: Float>(x: A, y: A) -> A {
+    if O::is_rare(x, y) { A::narrow(O::rare(x.widen(), y.widen())) } else { O::common(x, y) }
 }
 
 /// A type with products, wrapping for integers.
@@ -342,12 +338,12 @@ macro_rules! versions {
         $(#[$doc])*
         pub(super) fn $name<$($p: $bound),*>() -> Loop {
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2")]
+            #[target_feature(enable = "avx2,fma")]
             fn avx2<$($p: $bound),*>(parameter: i32, args: &[Slice<'_>], out: SliceMut<'_>) {
                 $body::<$($arg),*>(parameter, args, out);
             }
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vl")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
             fn avx512<$($p: $bound),*>(parameter: i32, args: &[Slice<'_>], out: SliceMut<'_>) {
                 $body::<$($arg),*>(parameter, args, out);
             }
@@ -373,7 +369,7 @@ versions! {
     /// The loop of a real function with a vectorizable path.
     guarded<O: Guarded, A: Float> = guarded_body<O, A>;
     /// The loop of a real function of two arguments with a vectorizable path.
-    guarded_binary<O: GuardedBinary<A>, A: Float> = guarded_binary_body<O, A>;
+    guarded_binary<O: GuardedBinary, A: Float> = guarded_binary_body<O, A>;
     /// The loop of a whole power, the parameter.
     powi<A: Product> = powi_body<A>;
     /// The loop of a choice between two operands.

@@ -1,98 +1,136 @@
-//! Sine and cosine, free of branches and tables for all but huge arguments.
+//! Sine, cosine and tangent for all but huge arguments.
 //!
-//! x = n π/2 + r with |r| ≤ π/4 (Cody and Waite): π/2 stands in three parts, the first two of 40 bits, so that their
-//! products with n are exact. Below [`LIMIT`] n has 13 bits, and what is left of π/2 is 2⁻¹³³ n. No double comes closer
-//! than about 2⁻⁵⁴ to such a multiple of π/2, so r keeps its full precision, half of it in `tail`.
+//! x = n π/2 + r with |r| ≤ π/4 (Cody and Waite, with fused multiply-add): the first part of π/2 is so short that its
+//! product with n is exact below [`LIMIT`]; of the second part's product the rounding is kept. r keeps its full
+//! precision even next to a multiple of π/2, half of it in `tail`.
+//!
+//! Both series are evaluated whatever n is: where sine and cosine of one angle are wanted they share everything.
 
-use super::exponential::{ROUNDER, polynomial};
+use super::real::{Bits, Each, Real, polynomial};
 use std::f64::consts::FRAC_2_PI;
 
 /// Arguments beyond this, infinite ones and NaN are rare.
-const LIMIT: f64 = 12_000.0;
+const LIMIT: Each<f64> = Each { single: 12_000.0, double: 1_000_000.0 };
 
-/// π/2, most significant part first.
-const HALF_PI: [f64; 3] = [1.570_796_326_794_152_3, 7.443_547_480_488_527e-13, -1.903_488_962_019_326_6e-25];
+/// π/2, most significant part first: the first has 11 and 33 bits.
+const HALF_PI: Each<&[f64]> = Each {
+    single: &[1.570_312_5, 0.000_483_826_792_333_275_1, 2.563_344_068_257_089_6e-12, 8.333_743_212_599_745e-20],
+    double: &[1.570_796_326_734_125_6, 6.077_100_506_506_192e-11, 3.521_559_865_183_2e-27],
+};
 
 /// (sin r / r − 1)/r² in r².
-const SIN: [f64; 7] = [
-    -0.166_666_666_666_666_66,
-    0.008_333_333_333_333_331,
-    -0.000_198_412_698_412_650_17,
-    2.755_731_921_930_192e-6,
-    -2.505_210_621_952_189_5e-8,
-    1.605_852_957_226_787_7e-10,
-    -7.586_576_588_171_073e-13,
-];
+const SIN: Each<&[f64]> = Each {
+    single: &[
+        -0.166_666_666_638_383_78,
+        0.008_333_331_867_593_41,
+        -0.000_198_400_827_175_930_97,
+        2.724_939_006_814_069_6e-6,
+    ],
+    double: &[
+        -0.166_666_666_666_666_66,
+        0.008_333_333_333_333_331,
+        -0.000_198_412_698_412_650_2,
+        2.755_731_921_930_353e-6,
+        -2.505_210_622_002_473_8e-8,
+        1.605_852_964_458_105e-10,
+        -7.586_580_487_904_591e-13,
+    ],
+};
 
 /// (cos r − 1 + r²/2)/r⁴ in r².
-const COS: [f64; 6] = [
-    0.041_666_666_666_666_664,
-    -0.001_388_888_888_888_738_2,
-    2.480_158_729_874_307e-5,
-    -2.755_731_726_000_883_7e-7,
-    2.087_614_382_799_313_3e-9,
-    -1.138_245_677_806_130_6e-11,
-];
+const COS: Each<&[f64]> = Each {
+    single: &[0.041_666_664_652_181_884, -0.001_388_830_130_801_732_5, 2.454_753_606_132_94e-5],
+    double: &[
+        0.041_666_666_666_666_664,
+        -0.001_388_888_888_888_738_2,
+        2.480_158_729_874_443_5e-5,
+        -2.755_731_726_062_817e-7,
+        2.087_614_394_250_346_7e-9,
+        -1.138_246_418_841_755_2e-11,
+    ],
+};
 
 /// Whether an argument needs the slow way.
 #[inline(always)]
-pub(super) fn is_rare(x: f64) -> bool {
-    x.abs() > LIMIT || x.is_nan()
+pub(super) fn is_rare<R: Real>(x: R) -> R::Mask {
+    !x.abs().lt(R::of(LIMIT.of::<R>()))
 }
 
-/// (n as the low bits, r, tail)
-#[inline(always)]
-fn reduce(x: f64) -> (u64, f64, f64) {
-    let rounded = x * FRAC_2_PI + ROUNDER;
-    let n = rounded - ROUNDER;
-    let high = x - n * HALF_PI[0];
-    let product = n * HALF_PI[1];
-    // high − product and its rounding, whichever is larger.
-    let difference = high - product;
-    let product_part = high - difference;
-    let rounding = (high - (difference + product_part)) + (product_part - product);
-    let low = rounding - n * HALF_PI[2];
-    let r = difference + low;
-    (rounded.to_bits(), r, (difference - r) + low)
+/// Sine and cosine of x − n π/2, and n in the low bits.
+struct Reduced<R: Real> {
+    n: R::Bits,
+    sin: R,
+    cos: R,
 }
 
-/// sin(r + tail) ≈ sin r + tail cos r, for |r| ≤ π/4.
 #[inline(always)]
-fn sin_kernel(r: f64, tail: f64) -> f64 {
+fn reduce<R: Real>(x: R) -> Reduced<R> {
+    let rounder = R::of(R::ROUNDER);
+    let sum = x.mul_add(R::of(FRAC_2_PI), rounder);
+    let n = sum - rounder;
+    let [first, second, rest @ ..] = HALF_PI.of::<R>() else { unreachable!("π/2 has at least two parts") };
+    let short = n.neg_mul_add(R::of(*first), x);
+    // Not fused: so `short − high` is exact, and the rounding of both steps comes out.
+    let high = short - n * R::of(*second);
+    let mut low = n.neg_mul_add(R::of(*second), short - high);
+    for part in rest {
+        low = n.neg_mul_add(R::of(*part), low);
+    }
+    let r = high + low;
+    let tail = (high - r) + low;
+    Reduced { n: sum.to_bits(), sin: sin_kernel(r, tail), cos: cos_kernel(r, tail) }
+}
+
+/// sin(r + tail) ≈ sin r + tail (1 − r²/2)
+#[inline(always)]
+fn sin_kernel<R: Real>(r: R, tail: R) -> R {
     let z = r * r;
-    let cube = z * r;
-    let [first, ..] = SIN;
-    let rest = [SIN[1], SIN[2], SIN[3], SIN[4], SIN[5], SIN[6]];
-    r - ((z * (0.5 * tail - cube * polynomial(z, rest)) - tail) - cube * first)
+    let tail = (z * R::of(-0.5)).mul_add(tail, tail);
+    r + (r * z).mul_add(polynomial(z, SIN.of::<R>()), tail)
 }
 
-/// cos(r + tail) ≈ cos r − tail sin r, for |r| ≤ π/4.
+/// cos(r + tail) ≈ cos r − tail r
 #[inline(always)]
-fn cos_kernel(r: f64, tail: f64) -> f64 {
+fn cos_kernel<R: Real>(r: R, tail: R) -> R {
     let z = r * r;
-    let half = 0.5 * z;
-    let leading = 1.0 - half;
-    leading + (((1.0 - leading) - half) + (z * (z * polynomial(z, COS)) - r * tail))
+    let half = R::of(0.5) * z;
+    let leading = R::of(1.0) - half;
+    let rounding = (R::of(1.0) - leading) - half;
+    let small = (z * z).mul_add(polynomial(z, COS.of::<R>()), rounding);
+    leading + r.neg_mul_add(tail, small)
 }
 
-/// The sine of x + `quarters` · π/2.
+/// The sign bit where bit 1 is set.
 #[inline(always)]
-fn sin_shifted(x: f64, quarters: u64) -> f64 {
-    let (n, r, tail) = reduce(x);
-    let n = n.wrapping_add(quarters);
-    let value = if n & 1 == 0 { sin_kernel(r, tail) } else { cos_kernel(r, tail) };
-    f64::from_bits(value.to_bits() ^ ((n & 2) << 62))
+fn sign_of_half_turn<R: Real>(n: R::Bits) -> R::Bits {
+    (n & R::Bits::of(2)).shl(R::WIDTH - 2)
 }
 
-/// sin x, to 0.8 ulp, if not rare.
+/// sin x, to 1 ulp, if not rare.
 #[inline(always)]
-pub(super) fn sin(x: f64) -> f64 {
-    // Keeps −0 and subnormal numbers.
-    if x.abs() < 1e-9 { x } else { sin_shifted(x, 0) }
+pub(super) fn sin<R: Real>(x: R) -> R {
+    let Reduced { n, sin, cos } = reduce(x);
+    let is_even = (n & R::Bits::of(1)).is_zero();
+    let value = R::select(is_even, sin, cos).xor_sign(sign_of_half_turn::<R>(n));
+    // Keeps −0.
+    R::select(x.eq(R::of(0.0)), x, value)
 }
 
-/// cos x, to 0.8 ulp, if not rare.
+/// cos x, to 1 ulp, if not rare.
 #[inline(always)]
-pub(super) fn cos(x: f64) -> f64 {
-    sin_shifted(x, 1)
+pub(super) fn cos<R: Real>(x: R) -> R {
+    let Reduced { n, sin, cos } = reduce(x);
+    let is_even = (n & R::Bits::of(1)).is_zero();
+    let quarter_later = n.wrapping_add(R::Bits::of(1));
+    R::select(is_even, cos, sin).xor_sign(sign_of_half_turn::<R>(quarter_later))
+}
+
+/// tan x, to 2.5 ulp, if not rare.
+#[inline(always)]
+pub(super) fn tan<R: Real>(x: R) -> R {
+    let Reduced { n, sin, cos } = reduce(x);
+    let is_even = (n & R::Bits::of(1)).is_zero();
+    let value = R::select(is_even, sin, cos) / R::select(is_even, cos, -sin);
+    // Keeps −0.
+    R::select(x.eq(R::of(0.0)), x, value)
 }

@@ -1,0 +1,287 @@
+//! What elementary functions are written over: the value of one lane.
+//!
+//! A function is one expression over [`Real`], with no control flow that depends on data: `f64` and `f32` evaluate it, in
+//! precompiled loops and one by one, and an emitter of machine code records it through handles of its own, one type for
+//! each precision. Every operation is correctly rounded or exact, so all of them give the same bits.
+//!
+//! Invariant: the set of operations is what AVX2 with FMA and AVX-512 have as one instruction. It has no product and no
+//! arithmetic shift of 64-bit integers and no conversion between numbers and integers: adding [`Real::ROUNDER`] does that.
+
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub};
+
+/// The number in a lane: IEEE 754 arithmetic, rounding to nearest.
+pub(crate) trait Real:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
+    /// The lane as an integer of its width.
+    type Bits: Bits<Mask = Self::Mask>;
+    /// The truth of a lane.
+    type Mask: Mask;
+
+    /// Whether numbers are those of `f64`; otherwise of `f32`.
+    const IS_DOUBLE: bool;
+
+    /// Bits of the lane.
+    const WIDTH: u32 = if Self::IS_DOUBLE { 64 } else { 32 };
+    /// Bits of the mantissa, without the leading one.
+    const MANTISSA_BITS: u32 = if Self::IS_DOUBLE { 52 } else { 23 };
+    /// The exponent field of 1.
+    const BIAS: i64 = if Self::IS_DOUBLE { 1023 } else { 127 };
+    /// The smallest positive normal number.
+    const MIN_POSITIVE: f64 = if Self::IS_DOUBLE { f64::MIN_POSITIVE } else { f32::MIN_POSITIVE as f64 };
+    /// Added and subtracted, rounds a number below a quarter of it to an integer, which the low bits of the sum hold.
+    const ROUNDER: f64 = if Self::IS_DOUBLE { 6_755_399_441_055_744.0 } else { 12_582_912.0 };
+
+    /// A constant, rounded to this precision.
+    fn of(x: f64) -> Self;
+    /// `self · factor + addend`, rounded once.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    fn sqrt(self) -> Self;
+    /// The nearest whole number, ties to even.
+    fn round(self) -> Self;
+    /// `if high < self { high } else { self }`: NaN passes.
+    fn at_most(self, high: Self) -> Self;
+    /// `if low > self { low } else { self }`: NaN passes.
+    fn at_least(self, low: Self) -> Self;
+
+    fn lt(self, other: Self) -> Self::Mask;
+    fn eq(self, other: Self) -> Self::Mask;
+    /// `if mask { x } else { y }`, bit for bit.
+    fn select(mask: Self::Mask, x: Self, y: Self) -> Self;
+
+    fn to_bits(self) -> Self::Bits;
+    fn from_bits(bits: Self::Bits) -> Self;
+
+    /// `self · factor − term`, rounded once.
+    #[inline(always)]
+    fn mul_sub(self, factor: Self, term: Self) -> Self {
+        self.mul_add(factor, -term)
+    }
+
+    /// `addend − self · factor`, rounded once.
+    #[inline(always)]
+    fn neg_mul_add(self, factor: Self, addend: Self) -> Self {
+        (-self).mul_add(factor, addend)
+    }
+
+    #[inline(always)]
+    fn gt(self, other: Self) -> Self::Mask {
+        other.lt(self)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self::from_bits(self.to_bits() & Self::of(-0.0).to_bits().not())
+    }
+
+    /// The sign bit, all others zero.
+    #[inline(always)]
+    fn sign(self) -> Self::Bits {
+        self.to_bits() & Self::of(-0.0).to_bits()
+    }
+
+    /// The sign bit turned where that of `sign` is set.
+    #[inline(always)]
+    fn xor_sign(self, sign: Self::Bits) -> Self {
+        Self::from_bits(self.to_bits() ^ sign)
+    }
+
+    /// The magnitude of `self` with the sign of `sign`.
+    #[inline(always)]
+    fn copysign(self, sign: Self) -> Self {
+        self.abs().xor_sign(sign.sign())
+    }
+
+    /// `self · 2ᵏ`, rounded once, for `self` in (¼, 4) and k down to −1076 and up to 1026 (f32: −152, 130).
+    #[inline(always)]
+    fn scale(self, k: Whole<Self>) -> Self {
+        // Two factors, which are normal numbers each.
+        let half = k.biased.shr(1);
+        let rest = k.biased.wrapping_sub(half);
+        let shift = Self::MANTISSA_BITS;
+        self * Self::from_bits(half.shl(shift)) * Self::from_bits(rest.shl(shift))
+    }
+}
+
+/// An integer of a lane's width.
+pub(crate) trait Bits:
+    Copy + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self> + Not<Output = Self>
+{
+    type Mask: Mask;
+
+    /// The low bits of a constant.
+    fn of(x: i64) -> Self;
+    fn wrapping_add(self, other: Self) -> Self;
+    fn wrapping_sub(self, other: Self) -> Self;
+    fn shl(self, amount: u32) -> Self;
+    /// Zeros come in.
+    fn shr(self, amount: u32) -> Self;
+    fn is_zero(self) -> Self::Mask;
+}
+
+/// A truth value for each lane.
+pub(crate) trait Mask: Copy + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self> {}
+
+/// A whole number as exponent: its value, and twice the bias more than it in the low bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole<R: Real> {
+    pub value: R,
+    pub biased: R::Bits,
+}
+
+impl<R: Real> Whole<R> {
+    /// The whole number nearest to `x · factor`.
+    #[inline(always)]
+    pub fn nearest(x: R, factor: R) -> Whole<R> {
+        let rounder = R::of(R::ROUNDER + 2.0 * R::BIAS as f64);
+        let sum = x.mul_add(factor, rounder);
+        Whole { value: sum - rounder, biased: sum.to_bits() }
+    }
+
+    /// 2 to the power of this plus a constant, which must be in the range of normal numbers.
+    #[inline(always)]
+    pub fn power(self, constant: i64) -> R {
+        R::from_bits(self.biased.wrapping_add(R::Bits::of(constant - R::BIAS)).shl(R::MANTISSA_BITS))
+    }
+}
+
+/// A constant of each precision.
+pub(crate) struct Each<T> {
+    pub single: T,
+    pub double: T,
+}
+
+impl<T: Copy> Each<T> {
+    #[inline(always)]
+    pub const fn of<R: Real>(&self) -> T {
+        if R::IS_DOUBLE { self.double } else { self.single }
+    }
+}
+
+/// Σ c[i] xⁱ. A long sum is made of that of the even and that of the odd powers, which do not wait for each other.
+#[inline(always)]
+pub(crate) fn polynomial<R: Real>(x: R, c: &[f64]) -> R {
+    if c.len() < 6 {
+        return horner(x, c);
+    }
+    let square = x * x;
+    x.mul_add(strided(square, &c[1..], 2), strided(square, c, 2))
+}
+
+/// Σ c[i] xⁱ by Horner's scheme, which loses less where terms cancel.
+#[inline(always)]
+pub(crate) fn horner<R: Real>(x: R, c: &[f64]) -> R {
+    strided(x, c, 1)
+}
+
+/// Σ c[i] xⁱ for |x| ≤ 1 and falling c[i]: nearly as good as [`horner`], and those from the eighth on do not wait.
+#[inline(always)]
+pub(crate) fn horner_in_two<R: Real>(x: R, c: &[f64]) -> R {
+    let (low, high) = c.split_at(8);
+    let square = x * x;
+    let fourth = square * square;
+    (fourth * fourth).mul_add(horner(x, high), horner(x, low))
+}
+
+/// Σ c[stride i] xⁱ
+#[inline(always)]
+fn strided<R: Real>(x: R, c: &[f64], stride: usize) -> R {
+    let mut i = (c.len() - 1) / stride * stride;
+    let mut sum = R::of(c[i]);
+    while i > 0 {
+        i -= stride;
+        sum = sum.mul_add(x, R::of(c[i]));
+    }
+    sum
+}
+
+impl Mask for bool {}
+
+macro_rules! native {
+    ($($t:ident $bits:ident $is_double:literal;)*) => { $(
+        impl Real for $t {
+            type Bits = $bits;
+            type Mask = bool;
+
+            const IS_DOUBLE: bool = $is_double;
+
+            #[inline(always)]
+            fn of(x: f64) -> $t {
+                x as $t
+            }
+            #[inline(always)]
+            fn mul_add(self, factor: $t, addend: $t) -> $t {
+                $t::mul_add(self, factor, addend)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> $t {
+                $t::sqrt(self)
+            }
+            #[inline(always)]
+            fn round(self) -> $t {
+                self.round_ties_even()
+            }
+            #[inline(always)]
+            fn at_most(self, high: $t) -> $t {
+                if high < self { high } else { self }
+            }
+            #[inline(always)]
+            fn at_least(self, low: $t) -> $t {
+                if low > self { low } else { self }
+            }
+            #[inline(always)]
+            fn lt(self, other: $t) -> bool {
+                self < other
+            }
+            #[inline(always)]
+            fn eq(self, other: $t) -> bool {
+                self == other
+            }
+            #[inline(always)]
+            fn select(mask: bool, x: $t, y: $t) -> $t {
+                if mask { x } else { y }
+            }
+            #[inline(always)]
+            fn to_bits(self) -> $bits {
+                $t::to_bits(self)
+            }
+            #[inline(always)]
+            fn from_bits(bits: $bits) -> $t {
+                $t::from_bits(bits)
+            }
+        }
+
+        impl Bits for $bits {
+            type Mask = bool;
+
+            #[inline(always)]
+            fn of(x: i64) -> $bits {
+                x as $bits
+            }
+            #[inline(always)]
+            fn wrapping_add(self, other: $bits) -> $bits {
+                $bits::wrapping_add(self, other)
+            }
+            #[inline(always)]
+            fn wrapping_sub(self, other: $bits) -> $bits {
+                $bits::wrapping_sub(self, other)
+            }
+            #[inline(always)]
+            fn shl(self, amount: u32) -> $bits {
+                self << amount
+            }
+            #[inline(always)]
+            fn shr(self, amount: u32) -> $bits {
+                self >> amount
+            }
+            #[inline(always)]
+            fn is_zero(self) -> bool {
+                self == 0
+            }
+        }
+    )* };
+}
+native! {
+    f32 u32 false;
+    f64 u64 true;
+}
