@@ -170,8 +170,8 @@ fit("SLOPE single", slope, 0, mpf("3.95"), 10, weight=slope_weight)
 fit("SLOPE double", slope, 0, 6, 26, weight=slope_weight)
 
 series = lambda z: 2 / sqrt(pi) * sum((-z) ** k / factorial(k) / (2 * k + 1) for k in range(40)) - 1
-fit("SERIES single", series, 0, mpf("0.2505"), 5)
-fit("SERIES double", series, 0, mpf("0.2505"), 9)
+fit("SERIES single", series, 0, mpf("0.361"), 6)
+fit("SERIES double", series, 0, mpf("0.361"), 10)
 
 
 def complement(u):

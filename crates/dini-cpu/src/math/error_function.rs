@@ -112,25 +112,27 @@ pub(super) fn erf<R: Real>(x: R) -> R {
     scaled_expm1(-t.mul_add(polynomial(t, SLOPE.of::<R>()), t), 0).copysign(x)
 }
 
-/// (erf x)/x − 1 in x² ≤ ¼, to 2⁻²⁹ and 2⁻⁵⁷.
+/// (erf x)/x − 1 in x² for x ≤ 0.6, to 2⁻³³ and 2⁻⁶⁰.
 const SERIES: Each<&[f64]> = Each {
     single: &[
-        0.128_379_165_613_371,
-        -0.376_126_091_077_917_06,
-        0.112_828_324_880_780_14,
-        -0.026_757_740_364_838_665,
-        0.004_718_978_026_826_128,
+        0.128_379_166_983_971_23,
+        -0.376_126_366_616_810_4,
+        0.112_837_186_375_802_58,
+        -0.026_857_448_723_308_926,
+        0.005_176_646_424_071_4,
+        -0.000_734_794_353_633_458_7,
     ],
     double: &[
-        0.128_379_167_095_512_57,
-        -0.376_126_389_031_834_7,
-        0.112_837_916_709_251_5,
-        -0.026_866_170_632_809_955,
-        0.005_223_977_371_590_141,
-        -0.000_854_829_761_400_038_1,
-        0.000_120_533_276_946_503_05,
-        -1.484_564_606_747_301_6e-5,
-        1.472_363_094_541_584_6e-6,
+        0.128_379_167_095_512_6,
+        -0.376_126_389_031_837_04,
+        0.112_837_916_709_505_34,
+        -0.026_866_170_643_497_847,
+        0.005_223_977_595_915_689_5,
+        -0.000_854_832_395_502_731_8,
+        0.000_120_551_385_558_748_26,
+        -1.491_800_403_943_781_1e-5,
+        1.627_934_095_533_612_8e-6,
+        -1.391_186_363_605_744e-7,
     ],
 };
 
@@ -145,7 +147,7 @@ pub(super) fn erfc<R: Real>(x: R) -> R {
     let sum = t + three;
     let inverse = one / sum;
     let residual = sum.neg_mul_add(inverse, one) - lost_in_sum(t, three, sum) * inverse;
-    let u = (t - three) * inverse;
+    let u = (t - three) * inverse.mul_add(residual, inverse);
     let [constant, others @ ..] = COMPLEMENT.of::<R>() else { unreachable!("the fit has a constant term") };
     let (constant, slope) = (R::of(*constant), horner_in_two(u, others));
     let smooth = u.mul_add(slope, constant);
@@ -161,7 +163,7 @@ pub(super) fn erfc<R: Real>(x: R) -> R {
     let value = scaled.times(quotient, quotient_low);
     let value = R::select(x.lt(R::of(0.0)), R::of(2.0) - value, value);
     let near_one = x.neg_mul_add(polynomial(square, SERIES.of::<R>()), one - x);
-    R::select(t.lt(R::of(0.5)), near_one, value)
+    R::select(t.lt(R::of(0.6)), near_one, value)
 }
 
 /// What a sum of two has lost.

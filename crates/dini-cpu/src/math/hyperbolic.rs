@@ -13,12 +13,7 @@ pub(super) fn tanh<R: Real>(x: R) -> R {
     // Beyond, the result is 1.
     const LARGEST: Each<f64> = Each { single: 10.0, double: 22.0 };
     let t = scaled_expm1(R::of(2.0) * x.abs().at_most(R::of(LARGEST.of::<R>())), -1);
-    let one = R::of(1.0);
-    let divisor = t + one;
-    let quotient = t / divisor;
-    // What rounding has taken from the divisor; 1 − quotient is its inverse.
-    let lost = t - (divisor - one);
-    (quotient * lost).neg_mul_add(one - quotient, quotient).copysign(x)
+    (t / (t + R::of(1.0))).copysign(x)
 }
 
 /// sinh x, to 2.5 ulp.
