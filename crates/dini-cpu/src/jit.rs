@@ -60,10 +60,18 @@ pub(crate) struct Machine {
     rounds: Option<(usize, usize)>,
 }
 
-/// Rounds of several groups are for kernels of at least this many rounds, and for at most this many instructions.
+/// Rounds of several groups are for kernels of at least this many rounds.
 const GROUPS_PER_ROUND: u8 = 2;
 const MIN_ROUNDS: usize = 4;
-const MAX_ROUND_INSTRUCTIONS: usize = 400;
+
+/// Rounds of several groups are for kernels of at most this many instructions: longer ones keep the processor busy, with
+/// wide vectors sooner than with short ones.
+fn max_instructions(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx2 => 300,
+        Isa::Avx512 => 100,
+    }
+}
 
 impl Assembly {
     /// Starts a program's code, if this process may run such.
@@ -82,7 +90,7 @@ impl Assembly {
         let entry = self.append(&mut lanes, true, false)?;
         let is_long = request.kernel.len >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
         let mut rounds = None;
-        if is_long && n_instructions <= MAX_ROUND_INSTRUCTIONS {
+        if is_long && n_instructions <= max_instructions(self.isa) {
             let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
             rounds = self.append(&mut lanes, true, true).map(|entry| (entry, emit::round(&lanes)));
         }
