@@ -3,7 +3,8 @@
 //! [`kernel`] resolves an operation and its operand types once to a [`Kernel`], whose call goes straight into one
 //! monomorphic loop; [`apply`] does both at once. Operands may be single elements that are read for every result.
 //!
-//! Elementary functions are written once, over [`real::Real`], the value of one lane.
+//! Elementary functions are written once, over the value of one lane (`real.rs`), for both precisions; the largest errors
+//! stand in `docs/accuracy.md`.
 //!
 //! Invariant: a result depends on the operands' values alone. The loops are compiled for several instruction sets and
 //! chosen at run time, so a multiply-add is fused where a function says so and nowhere else, nothing uses the platform's

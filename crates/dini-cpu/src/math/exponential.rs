@@ -16,7 +16,7 @@ pub(super) const LN_2_SHORT: Each<[f64; 2]> = Each {
 /// ln 2 to twice the precision.
 pub(super) const LN_2: Each<[f64; 2]> = Each {
     single: [0.693_147_182_464_599_6, -1.904_654_212_125_933_6e-9],
-    double: [0.693_147_180_559_945_3, 2.319_046_813_846_299_6e-17],
+    double: [std::f64::consts::LN_2, 2.319_046_813_846_299_6e-17],
 };
 
 /// (eʳ − 1 − r)/r² on |r| ≤ ½ ln 2, to 2⁻²⁹ and 2⁻⁵⁹.

@@ -13,7 +13,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 /// 1/ln 2 to twice the precision.
 const LOG2_E: Each<[f64; 2]> = Each {
     single: [1.442_695_021_629_333_5, 1.925_963_033_500_011e-8],
-    double: [1.442_695_040_888_963_4, 2.035_527_374_093_103_3e-17],
+    double: [std::f64::consts::LOG2_E, 2.035_527_374_093_103_3e-17],
 };
 
 /// L(z) on 0 ≤ z ≤ ((√2 − 1)/(√2 + 1))², to 2⁻⁵¹, which z and s make small.
