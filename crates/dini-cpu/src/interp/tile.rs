@@ -122,7 +122,7 @@ impl TileProgram {
         frame.n_kernels += 1;
         let apart = self.apart_from.map_or(0, |slot| {
             let distance = (frame.address(slot) as usize).wrapping_sub(frame.scratch() as usize);
-            distance.wrapping_add(PAGE / 2) % PAGE & !(CELL_ALIGNMENT - 1)
+            (distance.wrapping_add(PAGE / 2) % PAGE) & !(CELL_ALIGNMENT - 1)
         });
         for (i, base) in self.bases.iter().enumerate() {
             let (start, offset) = match *base {
