@@ -56,6 +56,21 @@ pub(crate) struct Machine {
     module: Arc<OnceLock<Module>>,
     /// Where it begins in the module's code.
     entry: usize,
+    /// Where the code for rounds of several groups begins, and how many points they have.
+    rounds: Option<(usize, usize)>,
+}
+
+/// Rounds of several groups are for kernels of at least this many rounds.
+const GROUPS_PER_ROUND: u8 = 2;
+const MIN_ROUNDS: usize = 4;
+
+/// Rounds of several groups are for kernels of at most this many instructions: longer ones keep the processor busy, with
+/// wide vectors sooner than with short ones.
+fn max_instructions(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx2 => 300,
+        Isa::Avx512 => 100,
+    }
 }
 
 impl Assembly {
@@ -67,32 +82,41 @@ impl Assembly {
 
     /// Compiles a kernel; `None` if the interpreter runs it faster.
     pub fn kernel(&mut self, request: &Request<'_>) -> Option<Machine> {
-        let mut lanes = lower::lower(self.isa, request);
+        let mut lanes = lower::lower(self.isa, request, 1);
         if lanes.insts.iter().any(|inst| matches!(inst.op, Op::Call(_))) {
             return None;
         }
-        self.append(&mut lanes, true)
+        let n_instructions = lanes.insts.len();
+        let entry = self.append(&mut lanes, true, false)?;
+        let is_long = request.kernel.len >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
+        let mut rounds = None;
+        if is_long && n_instructions <= max_instructions(self.isa) {
+            let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
+            rounds = self.append(&mut lanes, true, true).map(|entry| (entry, emit::round(&lanes)));
+        }
+        Some(Machine { module: self.module.clone(), entry, rounds })
     }
 
     /// Compiles steps over single elements, of which what is `needed` counts; `None` if they are not handled. Gives the
     /// places whose addresses the table must hold too.
     pub fn single(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<(Machine, Vec<Key>)> {
         let (mut lanes, table) = single::lower(self.isa, steps, needed)?;
-        Some((self.append(&mut lanes, false)?, table))
+        let entry = self.append(&mut lanes, false, false)?;
+        Some((Machine { module: self.module.clone(), entry, rounds: None }, table))
     }
 
-    /// Appends code; `None` if it needs too much of the stack.
-    fn append(&mut self, lanes: &mut Lanes, over_points: bool) -> Option<Machine> {
+    /// Appends code and says where it begins; `None` if it needs too much of the stack, or any though it must not.
+    fn append(&mut self, lanes: &mut Lanes, over_points: bool, in_registers: bool) -> Option<usize> {
         let functions: Vec<Arc<Function>> = lanes.functions.drain(..).map(Arc::new).collect();
         let allocation = registers::allocate(lanes, over_points);
         debug_assert_eq!(verify::verify(lanes, &allocation), Ok(()), "{lanes}{allocation}");
-        if !emit::fits(lanes.isa, &allocation) {
+        if !emit::fits(lanes.isa, &allocation) || (in_registers && allocation.n_slots > 0) {
             return None;
         }
         let entry = self.assembler.align();
         emit::emit(lanes, &allocation, &functions, over_points, &mut self.assembler);
         self.functions.extend(functions);
-        Some(Machine { module: self.module.clone(), entry })
+        Some(entry)
     }
 
     /// Makes the code executable; `None` if the system denies that.
@@ -111,12 +135,22 @@ impl Machine {
     /// `start` of cells, with memory up to point `end`, and of single elements. What is written overlaps only what is
     /// read at the same points.
     pub unsafe fn run(&self, table: &[*mut u8], start: usize, end: usize) {
-        type Function = unsafe extern "sysv64" fn(*const *mut u8, usize, usize);
+        type Function = unsafe extern "sysv64" fn(*const *mut u8, usize, usize, usize);
         let module = self.module.get().expect("programs run after their assembly is finished");
-        // SAFETY: the entry is where `emit` put a function of this type.
-        unsafe {
-            let function: Function = std::mem::transmute(module.code.start().add(self.entry));
-            function(table.as_ptr(), start, end);
+        // SAFETY: at entries there are functions of this type, put there by `emit`; the rest is promised by the caller.
+        let call = |entry: usize, from: usize, to: usize| unsafe {
+            let function: Function = std::mem::transmute(module.code.start().add(entry));
+            function(table.as_ptr(), from, to, from - start);
+        };
+        let mut rest = start;
+        if let Some((entry, round)) = self.rounds {
+            rest = end - (end - start) % round;
+            if rest > start {
+                call(entry, start, rest);
+            }
+        }
+        if rest < end || start == end {
+            call(self.entry, rest, end);
         }
     }
 }

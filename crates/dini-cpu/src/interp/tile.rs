@@ -23,6 +23,7 @@ use crate::{
     math::{Slice, SliceMut},
     schedule::SlotId,
 };
+use compile::CELL_ALIGNMENT;
 use reduction::Reduction;
 
 /// A kernel ready to run over its slots.
@@ -42,7 +43,13 @@ pub(super) struct TileProgram {
     machine: Option<Machine>,
     reduction: Option<Reduction>,
     scratch_bytes: usize,
+    /// An operand that the scratch space keeps away from.
+    apart_from: Option<SlotId>,
 }
+
+/// A load waits for earlier stores whose addresses agree with its own in the low bits, those within a page. Machine code
+/// reads an operand and writes cells at the same pace, so cells stand half a page away from it.
+const PAGE: usize = 4 << 10;
 
 /// An address that is fixed while the kernel runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +110,8 @@ enum Instruction {
 
 impl TileProgram {
     pub fn needs(&self) -> Needs {
-        Needs { scratch_bytes: self.scratch_bytes, n_bases: self.bases.len(), n_cells: 0 }
+        let scratch_bytes = self.scratch_bytes + if self.apart_from.is_some() { PAGE } else { 0 };
+        Needs { scratch_bytes, n_bases: self.bases.len(), n_cells: 0 }
     }
 
     /// Runs over all points.
@@ -112,10 +120,14 @@ impl TileProgram {
     /// The slots must hold the operands that the kernel was compiled for; the frame has the program's scratch space.
     pub unsafe fn run(&self, frame: &mut Frame) {
         frame.n_kernels += 1;
+        let apart = self.apart_from.map_or(0, |slot| {
+            let distance = (frame.address(slot) as usize).wrapping_sub(frame.scratch() as usize);
+            (distance.wrapping_add(PAGE / 2) % PAGE) & !(CELL_ALIGNMENT - 1)
+        });
         for (i, base) in self.bases.iter().enumerate() {
             let (start, offset) = match *base {
                 Base::Slot { slot, offset } => (frame.address(slot), offset),
-                Base::Scratch { offset } => (frame.scratch(), offset),
+                Base::Scratch { offset } => (frame.scratch(), offset + apart),
             };
             // No bounds are known here; the checker compared offsets with the operands' lengths.
             frame.bases[i] = start.wrapping_add(offset);

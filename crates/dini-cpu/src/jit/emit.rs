@@ -1,7 +1,8 @@
 //! From allocated code to bytes.
 //!
-//! A function `extern "sysv64" fn(operands, start, end)` runs over points `start..end`, whole groups first. The group
-//! that is left takes a second copy of the code, whose loads and stores are masked. Calls of precompiled functions for
+//! A function `extern "sysv64" fn(operands, start, end, done)` runs over points `start..end` of a run, of which `done`
+//! points came before, whole groups first. The group that is left takes a second copy of the code, whose loads and stores
+//! are masked. Code for rounds of several groups leaves what is less than a round to code for one. Calls of precompiled functions for
 //! rare arguments stand behind both, out of the way.
 
 use super::{
@@ -11,6 +12,11 @@ use super::{
 };
 use crate::{dtype::DType, interp::frame};
 use std::{collections::HashMap, sync::Arc};
+
+/// Points per round.
+pub(super) fn round(lanes: &Lanes) -> usize {
+    lanes.n_lanes * lanes.n_groups as usize
+}
 
 /// Which part of the code is emitted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,7 +36,7 @@ const INDEX: Gpr = Gpr::Rsi;
 const END: Gpr = Gpr::Rdx;
 /// The number of points of the run before the group.
 const DONE: Gpr = Gpr::R8;
-/// For the moment.
+/// For the moment. The second brings `done`.
 const ACCUMULATOR: Gpr = Gpr::Rax;
 const COUNTER: Gpr = Gpr::Rcx;
 
@@ -310,29 +316,33 @@ impl Emitter<'_> {
         Memory::Base(TABLE, 8 * self.lanes.operands[operand].base as i32)
     }
 
-    /// Where an operand's elements at the group's points, or its only element, stand.
-    fn operand(&mut self, operand: u32, is_uniform: bool) -> Memory {
-        let base = match self.pointers[operand as usize] {
-            Some(base) => base,
-            None => {
-                let address = self.address(operand as usize);
-                self.assembler.load(COUNTER, address);
-                COUNTER
-            }
-        };
-        if is_uniform {
-            Memory::Base(base, 0)
-        } else {
-            let Operand { dtype, is_cell, .. } = self.lanes.operands[operand as usize];
-            Memory::Indexed(base, if is_cell { DONE } else { INDEX }, dtype.size() as u8)
-        }
+    /// The register with an operand's address.
+    fn base(&mut self, operand: u32) -> Gpr {
+        self.pointers[operand as usize].unwrap_or_else(|| {
+            let address = self.address(operand as usize);
+            self.assembler.load(COUNTER, address);
+            COUNTER
+        })
+    }
+
+    /// Where an operand's only element stands.
+    fn element(&mut self, operand: u32) -> Memory {
+        Memory::Base(self.base(operand), 0)
+    }
+
+    /// Where an operand's elements at the points of a group stand.
+    fn operand(&mut self, operand: u32, group: u8) -> Memory {
+        let base = self.base(operand);
+        let Operand { dtype, is_cell, .. } = self.lanes.operands[operand as usize];
+        let offset = group as usize * self.lanes.n_lanes * dtype.size();
+        Memory::Indexed(base, if is_cell { DONE } else { INDEX }, dtype.size() as u8, offset as i32)
     }
 
     fn function(&mut self, steps: &[Step]) {
         // The operands that the code names most have their address in a register.
         let mut counts = vec![0u32; self.pointers.len()];
         for inst in &self.lanes.insts {
-            if let Op::Load(operand) = inst.op {
+            if let Op::Load(operand, _) = inst.op {
                 counts[operand as usize] += 1;
             }
         }
@@ -351,6 +361,7 @@ impl Emitter<'_> {
         }
         self.assembler.add(Gpr::Rsp, -(self.frame.bytes as i32));
         self.assembler.and(Gpr::Rsp, -64);
+        self.assembler.copy(DONE, COUNTER);
         for (&operand, &pointer) in used.iter().zip(&POINTERS) {
             let address = self.address(operand);
             self.assembler.load(pointer, address);
@@ -381,25 +392,26 @@ impl Emitter<'_> {
 
     /// The body over all points.
     fn points(&mut self, body: &[Step]) {
-        let n_lanes = self.lanes.n_lanes as i32;
+        let n_points = round(self.lanes) as i32;
         let (head, tail, done) = (self.assembler.label(), self.assembler.label(), self.assembler.label());
-        self.assembler.constant(DONE, 0);
-        self.assembler.address(ACCUMULATOR, Memory::Base(INDEX, n_lanes));
+        self.assembler.address(ACCUMULATOR, Memory::Base(INDEX, n_points));
         self.assembler.compare(ACCUMULATOR, END);
         self.assembler.jump_if(Condition::Above, tail);
         self.assembler.bind(head);
         self.steps(body);
-        self.assembler.add(INDEX, n_lanes);
-        self.assembler.add(DONE, n_lanes);
-        self.assembler.address(ACCUMULATOR, Memory::Base(INDEX, n_lanes));
+        self.assembler.add(INDEX, n_points);
+        self.assembler.add(DONE, n_points);
+        self.assembler.address(ACCUMULATOR, Memory::Base(INDEX, n_points));
         self.assembler.compare(ACCUMULATOR, END);
         self.assembler.jump_if(Condition::BelowOrEqual, head);
         self.assembler.bind(tail);
-        self.assembler.compare(INDEX, END);
-        self.assembler.jump_if(Condition::AboveOrEqual, done);
-        self.group = Group::Tail;
-        self.tail_mask();
-        self.steps(body);
+        if self.lanes.n_groups == 1 {
+            self.assembler.compare(INDEX, END);
+            self.assembler.jump_if(Condition::AboveOrEqual, done);
+            self.group = Group::Tail;
+            self.tail_mask();
+            self.steps(body);
+        }
         self.assembler.bind(done);
     }
 
@@ -426,7 +438,7 @@ impl Emitter<'_> {
                     if self.lanes.n_lanes * size > 32 {
                         continue;
                     }
-                    let from = Rm::Memory(Memory::Indexed(ACCUMULATOR, COUNTER, size as u8));
+                    let from = Rm::Memory(Memory::Indexed(ACCUMULATOR, COUNTER, size as u8, 0));
                     let to = Rm::Memory(self.stack(self.frame.tail + 32 * k));
                     self.vector(e::float(e::LOAD, false), Length::L256, temporary, 0, from, None);
                     self.vector(e::float(e::STORE, false), Length::L256, temporary, 0, to, None);
@@ -444,7 +456,10 @@ impl Emitter<'_> {
                 Step::Store { store, from } => {
                     let store = self.lanes.stores[*store];
                     let kind = self.lanes.inst(store.from).result();
-                    let to = self.operand(store.to, self.group == Group::Single);
+                    let to = match self.group {
+                        Group::Single => self.element(store.to),
+                        Group::Whole | Group::Tail => self.operand(store.to, store.group),
+                    };
                     self.store(self.lanes.operands[store.to as usize].dtype, kind, *from, to, self.group);
                 }
                 Step::Save(saved) => self.saved = *saved,
@@ -494,11 +509,11 @@ impl Emitter<'_> {
         match inst.op {
             Op::Constant(_) | Op::Phi(_) => unreachable!("no code of its own"),
             Op::Uniform(operand) => {
-                let from = self.operand(operand, true);
+                let from = self.element(operand);
                 self.uniform(self.lanes.operands[operand as usize].dtype, to, from);
             }
-            Op::Load(operand) => {
-                let from = self.operand(operand, false);
+            Op::Load(operand, group) => {
+                let from = self.operand(operand, group);
                 self.load(self.lanes.operands[operand as usize].dtype, kind, to, from, self.group);
             }
             Op::Add

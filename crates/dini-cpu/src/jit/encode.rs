@@ -47,8 +47,8 @@ impl Length {
 pub(super) enum Memory {
     /// Register plus displacement.
     Base(Gpr, i32),
-    /// Register plus scaled register; the scale is 1, 2, 4 or 8.
-    Indexed(Gpr, Gpr, u8),
+    /// Register plus scaled register (the scale is 1, 2, 4 or 8) plus displacement.
+    Indexed(Gpr, Gpr, u8, i32),
     /// Bytes into the constants behind the code.
     Pool(u32),
 }
@@ -292,33 +292,34 @@ impl Assembler {
             }
             Memory::Base(base, displacement) => {
                 let base = base as u8 & 7;
-                let short = unit.filter(|unit| displacement % unit == 0).map(|unit| displacement / unit);
-                let short = short.and_then(|d| i8::try_from(d).ok());
-                // Base 5 has no form without displacement; base 4 needs a SIB byte.
-                let mode = match short {
-                    _ if displacement == 0 && base != 5 => 0,
-                    Some(_) => 0x40,
-                    None => 0x80,
-                };
-                self.code.push(mode | reg | base);
-                if base == 4 {
-                    self.code.push(0x24);
-                }
-                match (mode, short) {
-                    (0, _) => {}
-                    (0x40, Some(d)) => self.code.push(d as u8),
-                    (_, _) => self.bytes(&displacement.to_le_bytes()),
-                }
+                // Base 4 needs a SIB byte.
+                let sib = (base == 4).then_some(0x24);
+                self.displaced(reg, base, base, sib, displacement, unit);
             }
-            Memory::Indexed(base, index, scale) => {
+            Memory::Indexed(base, index, scale, displacement) => {
                 let (base, index) = (base as u8 & 7, index as u8 & 7);
-                // Base 5 has no form without displacement.
-                let mode = if base == 5 { 0x40 } else { 0 };
-                self.bytes(&[mode | reg | 4, (scale.trailing_zeros() as u8) << 6 | index << 3 | base]);
-                if base == 5 {
-                    self.code.push(0);
-                }
+                let sib = (scale.trailing_zeros() as u8) << 6 | index << 3 | base;
+                self.displaced(reg, 4, base, Some(sib), displacement, unit);
             }
+        }
+    }
+
+    /// ModRM with a base register, SIB, and the shortest displacement.
+    fn displaced(&mut self, reg: u8, rm: u8, base: u8, sib: Option<u8>, displacement: i32, unit: Option<i32>) {
+        let short = unit.filter(|unit| displacement % unit == 0).map(|unit| displacement / unit);
+        let short = short.and_then(|d| i8::try_from(d).ok());
+        // Base 5 has no form without displacement.
+        let mode = match short {
+            _ if displacement == 0 && base != 5 => 0,
+            Some(_) => 0x40,
+            None => 0x80,
+        };
+        self.code.push(mode | reg | rm);
+        self.code.extend(sib);
+        match (mode, short) {
+            (0, _) => {}
+            (0x40, Some(d)) => self.code.push(d as u8),
+            (_, _) => self.bytes(&displacement.to_le_bytes()),
         }
     }
 
@@ -328,7 +329,7 @@ impl Assembler {
             Rm::Register(rm) => (rm >> 4 & 1, rm >> 3 & 1),
             Rm::Memory(memory) | Rm::Broadcast(memory) => match memory {
                 Memory::Base(base, _) => (0, base as u8 >> 3),
-                Memory::Indexed(base, index, _) => (index as u8 >> 3, base as u8 >> 3),
+                Memory::Indexed(base, index, ..) => (index as u8 >> 3, base as u8 >> 3),
                 Memory::Pool(_) => (0, 0),
             },
         }
@@ -595,7 +596,7 @@ mod tests {
     /// its prefix can say.
     #[track_caller]
     fn check_form(form: Form, vex: &str, evex: &str) {
-        let far = Rm::Memory(Memory::Indexed(Gpr::R13, Gpr::R12, 8));
+        let far = Rm::Memory(Memory::Indexed(Gpr::R13, Gpr::R12, 8, 0));
         if !vex.is_empty() {
             let expected = [
                 format!("{vex} ymm1,ymm2,ymm3"),
@@ -750,6 +751,8 @@ mod tests {
         check(
             |a| {
                 a.evex(ROUND_8, l512, 17, 0, x(18), Masking::None, Some(10));
+                let part = Memory::Indexed(Gpr::Rax, Gpr::Rsi, 8, 128);
+                a.evex(float(LOAD, true), l512, 17, 0, Rm::Memory(part), Masking::None, None);
                 a.evex(SHIFT_I64, l512, SHIFT_LEFT, 17, x(18), Masking::None, Some(52));
                 a.evex(SHIFT_I64_SIGNED, l512, SHIFT_SIGNED, 17, x(18), Masking::None, Some(5));
                 a.evex(float(COMPARE, true), l512, 3, 18, x(19), Masking::None, Some(2));
@@ -775,6 +778,7 @@ mod tests {
             },
             &[
                 "vrndscalepd zmm17,zmm18,0Ah",
+                "vmovupd zmm17,[rax+rsi*8+80h]",
                 "vpsllq zmm17,zmm18,34h",
                 "vpsraq zmm17,zmm18,5",
                 "vcmplepd k3,zmm18,zmm19",
@@ -819,7 +823,7 @@ mod tests {
                 a.load(Gpr::R9, Memory::Base(Gpr::Rdi, 8));
                 a.store(Gpr::R9, Memory::Base(Gpr::Rsp, 800));
                 a.copy(Gpr::Rbp, Gpr::Rsp);
-                a.address(Gpr::Rax, Memory::Indexed(Gpr::R13, Gpr::Rsi, 1));
+                a.address(Gpr::Rax, Memory::Indexed(Gpr::R13, Gpr::Rsi, 1, 0));
                 a.add(Gpr::Rsi, 8);
                 a.and(Gpr::Rsp, -64);
                 a.subtract(Gpr::Rcx, Gpr::Rsi);

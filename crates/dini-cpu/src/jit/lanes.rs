@@ -88,8 +88,8 @@ pub(super) enum Op {
     Constant(u64),
     /// The operand's first element in all lanes.
     Uniform(u32),
-    /// The operand's elements at the points of the group.
-    Load(u32),
+    /// The operand's elements at the points of a group, by number in the round.
+    Load(u32, u8),
     /// The state of a loop, by a number of its own; where it comes from is in [`Loop::phis`].
     Phi(u32),
     Add,
@@ -223,11 +223,12 @@ pub(super) struct Function {
     pub to: DType,
 }
 
-/// Writes a value to an operand, at the points of the group.
+/// Writes a value to an operand, at the points of a group.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Store {
     pub from: Value,
     pub to: u32,
+    pub group: u8,
 }
 
 /// What code reads or writes.
@@ -240,12 +241,14 @@ pub(super) struct Operand {
     pub is_cell: bool,
 }
 
-/// Code for one group of points.
+/// Code for the points of one round.
 #[derive(Debug)]
 pub(super) struct Lanes {
     pub isa: Isa,
     /// Points per group.
     pub n_lanes: usize,
+    /// Groups per round: several take turns where one alone would wait for its own results.
+    pub n_groups: u8,
     pub operands: Vec<Operand>,
     pub insts: Vec<Inst>,
     /// For each instruction, whether it gives the same at every point.
@@ -290,6 +293,7 @@ impl Lanes {
         Lanes {
             isa,
             n_lanes: vector_bytes(isa) / widest,
+            n_groups: 1,
             operands: vec![],
             insts: vec![],
             is_invariant: vec![],
@@ -314,7 +318,7 @@ impl Lanes {
         let value = *self.known.entry(inst).or_insert(next);
         if value == next {
             let is_invariant = match op {
-                Op::Load(_) | Op::Phi(_) => false,
+                Op::Load(..) | Op::Phi(_) => false,
                 _ => args.iter().all(|arg| self.is_invariant[arg.index()]),
             };
             self.is_invariant.push(is_invariant);

@@ -24,30 +24,33 @@ fn widest(request: &Request<'_>) -> usize {
     widest
 }
 
-/// Lowers what is requested.
-pub(super) fn lower(isa: Isa, request: &Request<'_>) -> Lanes {
+/// Lowers what is requested, for rounds of so many groups.
+pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
     let Request { kernel, sources, stores } = request;
     let mut lanes = Lanes::new(isa, widest(request));
+    lanes.n_groups = n_groups;
     let mut operands = Operands::default();
-    let mut values = vec![Value::NONE; kernel.body.len()];
+    let mut values = vec![vec![Value::NONE; kernel.body.len()]; n_groups as usize];
     for (i, instruction) in kernel.body.iter().enumerate() {
-        let dtype = kernel.dtype(Reg(i as u32));
-        match (sources[i], instruction) {
-            (Source::Computed, Instruction::Map { op, args, .. }) => {
-                let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
-                let args: Vec<Value> =
-                    args.iter().map(|&arg| load(&mut lanes, &mut operands, &mut values, request, arg)).collect();
-                values[i] = operations::map(&mut lanes, *op, &dtypes, &args);
-            }
-            // Read where they are used, so that nothing waits in a register.
-            (Source::Points(_) | Source::Cell(_) | Source::Uniform(_), _) => {}
-            (Source::Computed, _) => unreachable!("loads have a source: {dtype}"),
+        let Instruction::Map { op, args, .. } = instruction else { continue };
+        // What comes from memory is read where it is used, so that nothing waits in a register.
+        if sources[i] != Source::Computed {
+            continue;
+        }
+        let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
+        for (group, values) in values.iter_mut().enumerate() {
+            let args: Vec<Value> =
+                args.iter().map(|&arg| load(&mut lanes, &mut operands, values, request, arg, group as u8)).collect();
+            values[i] = operations::map(&mut lanes, *op, &dtypes, &args);
         }
     }
     for &(reg, to) in *stores {
-        let from = load(&mut lanes, &mut operands, &mut values, request, reg);
-        let to = operands.position(&mut lanes, to, kernel.dtype(reg));
-        lanes.stores.push(Store { from, to });
+        for (group, values) in values.iter_mut().enumerate() {
+            let group = group as u8;
+            let from = load(&mut lanes, &mut operands, values, request, reg, group);
+            let to = operands.position(&mut lanes, to, kernel.dtype(reg));
+            lanes.stores.push(Store { from, to, group });
+        }
     }
     lanes
 }
@@ -74,7 +77,14 @@ impl Operands {
 }
 
 /// The value of a register, read from memory if nothing computed it yet.
-fn load(lanes: &mut Lanes, operands: &mut Operands, values: &mut [Value], request: &Request<'_>, reg: Reg) -> Value {
+fn load(
+    lanes: &mut Lanes,
+    operands: &mut Operands,
+    values: &mut [Value],
+    request: &Request<'_>,
+    reg: Reg,
+    group: u8,
+) -> Value {
     let known = &mut values[reg.0 as usize];
     if *known != Value::NONE {
         return *known;
@@ -83,7 +93,7 @@ fn load(lanes: &mut Lanes, operands: &mut Operands, values: &mut [Value], reques
     let kind = Kind::of(dtype);
     let source = request.sources[reg.0 as usize];
     let operand = operands.position(lanes, source, dtype);
-    let op = if matches!(source, Source::Uniform(_)) { Op::Uniform(operand) } else { Op::Load(operand) };
+    let op = if matches!(source, Source::Uniform(_)) { Op::Uniform(operand) } else { Op::Load(operand, group) };
     *known = lanes.push(op, kind, &[]);
     *known
 }

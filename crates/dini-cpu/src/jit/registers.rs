@@ -111,7 +111,7 @@ fn memory_argument(isa: Isa, inst: &Inst) -> Option<usize> {
         // Any of them but the one that is replaced.
         Op::Fma { .. } => None,
         Op::Shift(..) | Op::Not | Op::Convert(_) | Op::ZeroExtend | Op::Call(_) | Op::Rare(_) => None,
-        Op::Constant(_) | Op::Uniform(_) | Op::Load(_) | Op::Phi(_) => None,
+        Op::Constant(_) | Op::Uniform(_) | Op::Load(..) | Op::Phi(_) => None,
     }
 }
 

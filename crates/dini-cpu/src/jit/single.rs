@@ -47,7 +47,7 @@ pub(super) fn lower(isa: Isa, steps: &[Step<KernelStep>], needed: &Needed) -> Op
         match lowering.contents[&key] {
             Content::Value(held, from) if held == dtype => {
                 let to = lowering.operand(key, dtype);
-                lowering.lanes.stores.push(Store { from, to });
+                lowering.lanes.stores.push(Store { from, to, group: 0 });
             }
             Content::Value(..) | Content::Unknown => return None,
         }

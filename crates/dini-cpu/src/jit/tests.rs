@@ -63,7 +63,7 @@ fn corners(dtype: DType, n: usize, seed: usize) -> Arc<Buffer> {
         }};
     }
     match dtype {
-        Bool => fill!(bool: false, true; |k: usize| k % 2 == 0),
+        Bool => fill!(bool: false, true; |k: usize| k.is_multiple_of(2)),
         U8 => fill!(u8: 0, 1, 7, 8, 255; |k: usize| (k * 37) as u8),
         U32 => fill!(u32: 0, 1, 31, 32, u32::MAX; |k: usize| (k as u32).wrapping_mul(0x9e37_79b9)),
         U64 => fill!(u64: 0, 1, 63, 64, u64::MAX; |k: usize| (k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)),

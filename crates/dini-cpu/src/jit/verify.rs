@@ -104,7 +104,7 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
     if let Some(head) = heads.first() {
         let body = allocation.steps.iter().position(|step| matches!(step, Step::Points)).map_or(0, |at| at + 1);
         for (place, value) in &head.0 {
-            let is_read = first_access_is_read(&allocation.steps[body..], *place, &is_mask);
+            let is_read = first_access_is_read(lanes, &allocation.steps[body..], *place, &is_mask);
             if is_read && state.0.get(place) != Some(value) {
                 return Err(format!("{value:?} leaves {place:?} in the loop over the points"));
             }
@@ -114,32 +114,26 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
 }
 
 /// Whether steps read a place before they write it.
-fn first_access_is_read(steps: &[Step], (mask, place): Key, is_mask: &dyn Fn(Value) -> bool) -> bool {
+fn first_access_is_read(lanes: &Lanes, steps: &[Step], (mask, place): Key, is_mask: &dyn Fn(Value) -> bool) -> bool {
     let is_place = |value: Value, other: Place| match (other, place) {
         (Place::Register(a), Location::Register(b)) => a == b && is_mask(value) == mask,
         (Place::Slot(a), Location::Slot(b)) => a == b,
         (_, _) => false,
     };
     for step in steps {
-        match step {
+        let (is_read, is_written) = match step {
             Step::Inst { value, to, args } => {
-                if args.iter().any(|&arg| is_place(*value, arg)) {
-                    return true;
-                }
-                if is_place(*value, Place::Register(*to)) {
-                    return false;
-                }
+                // Arguments that changed places have one kind.
+                let is_read = lanes.inst(*value).args().zip(args).any(|(arg, &from)| is_place(arg, from));
+                (is_read, is_place(*value, Place::Register(*to)))
             }
-            Step::Copy { value, from, to } => {
-                if is_place(*value, *from) {
-                    return true;
-                }
-                if is_place(*value, *to) {
-                    return false;
-                }
-            }
-            Step::Store { .. } | Step::Save(_) | Step::Points | Step::Loop | Step::Test { .. } => {}
-            Step::Again(_) | Step::Become { .. } => {}
+            Step::Copy { value, from, to } => (is_place(*value, *from), is_place(*value, *to)),
+            Step::Store { store, from } => (is_place(lanes.stores[*store].from, Place::Register(*from)), false),
+            Step::Test { of, mask } => (is_place(lanes.loops[*of].test, Place::Register(*mask)), false),
+            Step::Save(_) | Step::Points | Step::Loop | Step::Again(_) | Step::Become { .. } => (false, false),
+        };
+        if is_read || is_written {
+            return is_read;
         }
     }
     false

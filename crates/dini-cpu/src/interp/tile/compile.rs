@@ -326,6 +326,11 @@ impl Compiler<'_> {
             self.bases[cell.base as usize] = Base::Scratch { offset: scratch_bytes };
             scratch_bytes += (tile * widest).next_multiple_of(CELL_ALIGNMENT);
         }
+        let first_operand = self.bases.iter().find_map(|base| match base {
+            Base::Slot { slot, .. } => Some(*slot),
+            Base::Scratch { .. } => None,
+        });
+        let apart_from = first_operand.filter(|_| machine.is_some() && !self.cells.is_empty());
         let bases = &mut self.bases;
         let reduction = kernel.reduction.map(|space| Reduction::new(space, tile, sinks, bases, &mut scratch_bytes));
         TileProgram {
@@ -337,6 +342,7 @@ impl Compiler<'_> {
             machine,
             reduction,
             scratch_bytes,
+            apart_from,
         }
     }
 }
