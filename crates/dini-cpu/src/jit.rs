@@ -28,7 +28,7 @@ mod verify;
 
 use crate::schedule::{KernelStep, Needed, Step};
 use encode::{Assembler, Isa};
-use lanes::{Function, Lanes, Op};
+use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
 pub(crate) use request::{Key, Request, Source};
 use std::sync::{Arc, OnceLock};
@@ -80,8 +80,11 @@ impl Assembly {
         Some(Assembly { isa: isa()?, assembler, functions, module })
     }
 
-    /// Compiles a kernel; `None` if the interpreter runs it faster.
+    /// Compiles a kernel; `None` if the interpreter runs it faster, or lanes do not hold its elements.
     pub fn kernel(&mut self, request: &Request<'_>) -> Option<Machine> {
+        if !request.kernel.operands.iter().all(|operand| Kind::holds(operand.dtype)) {
+            return None;
+        }
         let mut lanes = lower::lower(self.isa, request, 1);
         if lanes.insts.iter().any(|inst| matches!(inst.op, Op::Call(_))) {
             return None;

@@ -52,6 +52,11 @@ impl Kind {
         }
     }
 
+    /// Whether lanes hold elements of a type.
+    pub fn holds(dtype: DType) -> bool {
+        !matches!(dtype, DType::C64 | DType::C128 | DType::Float0)
+    }
+
     pub fn is_mask(self) -> bool {
         matches!(self, Kind::Mask32 | Kind::Mask64)
     }

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 pub(in crate::interp) fn is_scalar(step: &Step<KernelStep>, slots: &[Slot]) -> bool {
     let all = |steps: &[Step<KernelStep>]| steps.iter().all(|step| is_scalar(step, slots));
     let is_small = |slot: SlotId| (1..=8).contains(&slots[slot.0 as usize].bytes());
-    let fits = |dtype: DType| (1..=8).contains(&dtype.size());
+    let fits = |dtype: DType| !matches!(dtype, DType::C64 | DType::C128 | DType::Float0);
     match step {
         Step::Kernel(KernelStep { kernel, .. }) => {
             kernel.len == 1 && kernel.reduction.is_none() && kernel.operands.iter().all(|operand| fits(operand.dtype))
