@@ -73,6 +73,19 @@ fn max_instructions(isa: Isa) -> usize {
     }
 }
 
+/// Programs over single elements with more kernel instructions than this stay with the interpreter: where thousands of
+/// values live at a time, the choice of what to spill takes time that grows with the square of their number.
+const MAX_SINGLE_INSTRUCTIONS: usize = 10_000;
+
+fn count_instructions(steps: &[Step<KernelStep>]) -> usize {
+    let count = |step: &Step<KernelStep>| match step {
+        Step::Kernel(KernelStep { kernel, .. }) => kernel.body.len(),
+        Step::While { cond, body, .. } => count_instructions(cond) + count_instructions(body),
+        _ => 1,
+    };
+    steps.iter().map(count).sum()
+}
+
 impl Assembly {
     /// Starts a program's code, if this process may run such.
     pub fn begin() -> Option<Assembly> {
@@ -100,9 +113,12 @@ impl Assembly {
         Some(Machine { module: self.module.clone(), entry, rounds })
     }
 
-    /// Compiles steps over single elements, of which what is `needed` counts; `None` if they are not handled. Gives the
-    /// places whose addresses the table must hold too.
+    /// Compiles steps over single elements, of which what is `needed` counts; `None` if they are not handled, or too long.
+    /// Gives the places whose addresses the table must hold too.
     pub fn single(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<(Machine, Vec<Key>)> {
+        if count_instructions(steps) > MAX_SINGLE_INSTRUCTIONS {
+            return None;
+        }
         let (mut lanes, table) = single::lower(self.isa, steps, needed)?;
         let entry = self.append(&mut lanes, false, false)?;
         Some((Machine { module: self.module.clone(), entry, rounds: None }, table))
