@@ -723,7 +723,12 @@ impl<'a> Allocator<'a> {
 
     /// Moves the next states of a loop to where its states stand, all at once.
     fn move_all(&mut self, phis: &[Phi]) {
-        let moves: Vec<(Phi, Place)> = phis.iter().map(|phi| (*phi, self.place(phi.value))).collect();
+        // Where the head of the loop finds it, wherever else the body had it.
+        let home = |phi: &Phi| match phi.value.index() {
+            v if self.is_pinned[v] => Place::Register(self.register[v]),
+            v => Place::Slot(self.slot[v]),
+        };
+        let moves: Vec<(Phi, Place)> = phis.iter().map(|phi| (*phi, home(phi))).collect();
         let mut from: Vec<Place> = phis.iter().map(|phi| self.place(phi.next)).collect();
         let mut pending: Vec<usize> = (0..phis.len()).filter(|&k| from[k] != moves[k].1).collect();
         // Whether a move reads what another one writes; registers of both classes have the same numbers.

@@ -26,6 +26,8 @@ struct State(HashMap<Key, Value>);
 pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), String> {
     let mut state = State::default();
     let mut heads: Vec<State> = vec![];
+    // For each loop under way: the state at its head, the step after that, and the state at its test.
+    let mut loops: Vec<(State, usize, Option<State>)> = vec![];
     let is_mask = |value: Value| {
         let kind = lanes.inst(value).result();
         lanes.isa == Isa::Avx512 && matches!(kind, Kind::Mask32 | Kind::Mask64)
@@ -78,25 +80,26 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
             }
             Step::Save(_) => {}
             Step::Points => heads.push(state.clone()),
-            Step::Loop => heads.push(state.clone()),
+            Step::Loop => loops.push((state.clone(), i + 1, None)),
             Step::Test { of, mask } => {
                 if !holds(&state, lanes.loops[*of].test, Place::Register(*mask)) {
                     return fail("the test is not there".into());
                 }
+                // What follows the loop finds what stands here.
+                loops.last_mut().ok_or("a test outside of loops")?.2 = Some(state.clone());
             }
             Step::Again(of) => {
-                let head = heads.pop().ok_or("a loop ends that did not begin")?;
-                for phi in &lanes.loops[*of].phis {
+                let (head, start, exit) = loops.pop().ok_or("a loop ends that did not begin")?;
+                for (place, expected) in &head.0 {
                     // The next state stands where the state was expected.
-                    let places: Vec<Key> = head.0.iter().filter(|(_, v)| **v == phi.value).map(|(k, _)| *k).collect();
-                    for place in places {
-                        let found = state.0.get(&place);
-                        if found != Some(&phi.next) && found != Some(&phi.value) {
-                            return fail(format!("{:?} does not stand at {place:?}", phi.next));
-                        }
-                        state.0.insert(place, phi.value);
+                    let phi = lanes.loops[*of].phis.iter().find(|phi| phi.value == *expected);
+                    let next = phi.map_or(*expected, |phi| phi.next);
+                    let is_read = first_access_is_read(lanes, &allocation.steps[start..i], *place, &is_mask);
+                    if is_read && state.0.get(place) != Some(&next) {
+                        return fail(format!("{next:?} does not stand at {place:?}"));
                     }
                 }
+                state = exit.ok_or("a loop without a test")?;
             }
         }
     }
