@@ -317,3 +317,50 @@ fn nested_loops_of_single_elements() {
         check(&format!("from {x}"), &graph, &[Arc::new(Buffer::scalar(x))]);
     }
 }
+
+/// Loops with more states than registers, which each round reads, computes with, passes on and trades in random ways.
+#[test]
+fn loops_of_many_states() {
+    let (f64s, i32s) = (TensorType::scalar(F64), TensorType::scalar(I32));
+    let constant = |graph: &mut Graph, buffer: Buffer, t: &TensorType| {
+        graph.push(Op::Const(Arc::new(buffer)), &[], vec![t.clone()], 0)
+    };
+    for seed in 0..60u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut below = move |n: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % n as u64) as usize
+        };
+        let n = 2 + below(45);
+        let mut types = vec![i32s.clone()];
+        types.resize(n + 1, f64s.clone());
+        let mut cond = Graph::new();
+        let inputs: Vec<Value> = types.iter().map(|t| cond.input(t.clone())).collect();
+        let limit = constant(&mut cond, Buffer::scalar(7i32), &i32s);
+        cond.outputs = vec![map(&mut cond, Lt, &[inputs[0], limit])];
+        let mut body = Graph::new();
+        let inputs: Vec<Value> = types.iter().map(|t| body.input(t.clone())).collect();
+        let one = constant(&mut body, Buffer::scalar(1i32), &i32s);
+        let mut values = inputs[1..].to_vec();
+        for _ in 0..2 * n {
+            let (a, b) = (values[below(values.len())], values[below(values.len())]);
+            let op = [Add, Sub, Mul, Max][below(4)];
+            values.push(map(&mut body, op, &[a, b]));
+        }
+        let mut outputs = vec![map(&mut body, Add, &[inputs[0], one])];
+        outputs.extend((0..n).map(|_| values[below(values.len())]));
+        body.outputs = outputs;
+        let mut graph = Graph::new();
+        let states: Vec<Value> = (0..n).map(|_| graph.input(f64s.clone())).collect();
+        let zero = constant(&mut graph, Buffer::scalar(0i32), &i32s);
+        let starts = [&[zero], &states[..]].concat();
+        let op = Op::While { cond: Arc::new(cond), body: Arc::new(body), n_cond_captures: 0, n_body_captures: 0 };
+        let first = graph.push(op, &starts, types, 0);
+        graph.outputs = (0..=n as u32).map(|i| Value(first.0 + i)).collect();
+        let inputs: Vec<Arc<Buffer>> =
+            (0..n).map(|i| Arc::new(Buffer::scalar((i as f64 * 0.7 + seed as f64).sin()))).collect();
+        check(&format!("seed {seed}"), &graph, &inputs);
+    }
+}
