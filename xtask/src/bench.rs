@@ -147,7 +147,7 @@ fn build_workloads(root: &Path) -> Result<PathBuf, Failure> {
 fn executable_of(target: &str, messages: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let artifacts = messages.filter(|message| message["target"]["name"] == target);
-    artifacts.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last()
+    artifacts.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back()
 }
 
 fn progress_bar(n_samples: u64) -> Result<ProgressBar, Failure> {
