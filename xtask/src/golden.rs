@@ -5,23 +5,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::Failure;
+use crate::{Failure, python};
 
 /// Runs all scripts, or those named in `only`, and lists what they wrote.
 pub fn run(root: &Path, only: &[String]) -> Result<(), Failure> {
     let folder = root.join("xtask/golden");
     let scripts = scripts_in(&folder, only)?;
-    let python = virtual_environment(root, &folder.join("requirements.txt"))?;
+    let python = python::virtual_environment(root, "golden-venv", &folder.join("requirements.txt"))?;
     for script in &scripts {
         println!("running {}", script.display());
-        let mut command = Command::new(&python);
-        // f64 everywhere, and the same numbers whether or not the machine has an accelerator.
-        command.arg(script).env("JAX_ENABLE_X64", "1").env("JAX_PLATFORMS", "cpu").current_dir(root);
-        // Leave no compiled copies beside the scripts.
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
-        succeed(&mut command)?;
+        python::succeed(python::command(&python).arg(script).current_dir(root))?;
     }
     Ok(())
 }
@@ -42,23 +36,4 @@ fn scripts_in(folder: &Path, only: &[String]) -> Result<Vec<PathBuf>, Failure> {
     }
     scripts.sort();
     Ok(scripts.into_iter().map(|(_, path)| path).collect())
-}
-
-/// Makes the environment if it is not there, installs the pinned packages, and returns its interpreter.
-fn virtual_environment(root: &Path, requirements: &Path) -> Result<PathBuf, Failure> {
-    let target = root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
-    let environment = target.join("golden-venv");
-    let python = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
-    let python = environment.join(python);
-    if !python.exists() {
-        let system_python = if cfg!(windows) { "python" } else { "python3" };
-        succeed(Command::new(system_python).args(["-m", "venv"]).arg(&environment))?;
-    }
-    succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(requirements))?;
-    Ok(python)
-}
-
-fn succeed(command: &mut Command) -> Result<(), Failure> {
-    let status = command.status().map_err(|cause| Failure::new(format!("cannot start {command:?}: {cause}")))?;
-    if status.success() { Ok(()) } else { Err(Failure::new(format!("{command:?} ended with {status}"))) }
 }

@@ -1,12 +1,15 @@
 //! Development tasks of the workspace: `cargo run -p xtask -- <task>`.
 //!
 //! Each task is one file with one public `run` function, which prints what it did and returns a [`Failure`] that `main`
-//! turns into exit status 1. Tasks need nothing but the Rust toolchain; `golden` alone needs Python 3 and the network.
+//! turns into exit status 1. Tasks need nothing but the Rust toolchain; `golden` and `bench` also need
+//! Python 3 and the network.
 
+mod bench;
 mod files;
 mod golden;
 mod licences;
 mod public_api;
+mod python;
 mod tidy;
 
 use std::fmt;
@@ -34,6 +37,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Measure the workloads beside another library's, print the ratios, and write docs/benchmarks.md
+    Bench(bench::Options),
     /// Compute the golden data of the tests and the power-flow cases with JAX and PYPOWER
     Golden {
         /// Run only the scripts with these names, for example `linalg`
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(&root),
         Task::Licences => licences::run(&root),
         Task::PublicApi { check } => public_api::run(&root, check),
+        Task::Bench(options) => bench::run(&root, &options),
         Task::Golden { scripts } => golden::run(&root, &scripts),
     };
     match done {

@@ -470,10 +470,10 @@ fn memory_that_does_not_exist() {
           --> «broadcast_to(&[1 << 45]).exp()).check(»"#]],
     );
     check(
-        Array::zeros(&[1 << 45], dini::DType::F64).check(),
+        Array::zeros(&[1 << 45], DType::F64).check(),
         expect![[r#"
         error[out-of-memory]: `broadcast`: there is no memory for 262144.000 GiB
-          --> «Array::zeros(&[1 << 45], dini::DType::F64).check(»"#]],
+          --> «Array::zeros(&[1 << 45], DType::F64).check(»"#]],
     );
     check(
         jit(|x: Array| x.broadcast_to(&[1 << 45]).exp())(one),
