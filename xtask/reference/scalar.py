@@ -1,7 +1,7 @@
 """Writes reference values of scalar functions, for crates/dini-cpu/tests/accuracy.rs.
 
-Needs mpmath:   python3 -m venv /tmp/venv && /tmp/venv/bin/pip install mpmath
-Run from the repository's root:   /tmp/venv/bin/python xtask/reference/scalar.py
+Needs mpmath:   python3 -m venv target/venv && target/venv/bin/pip install mpmath
+Run from the repository's root:   target/venv/bin/python xtask/reference/scalar.py
 
 Each line is a function's name, its arguments and the correctly rounded f64 value, all as the hexadecimal bits of an f64,
 and by how many thousandths of an ulp the true value is larger. Half of the arguments are representable in f32.
