@@ -188,9 +188,10 @@ impl Error {
         self.with(|e| e.source = Some(source))
     }
 
-    /// The note of an enclosing call of this library.
+    /// The note of an enclosing call of this library, once.
     pub(crate) fn inside(self, call: &str, at: Loc) -> Error {
-        self.note(format!("inside `{call}` at {}", Place(at)))
+        let note = format!("inside `{call}` at {}", Place(at));
+        if self.0.notes.contains(&note) { self } else { self.note(note) }
     }
 
     /// Same allocation: used to compare poisons.

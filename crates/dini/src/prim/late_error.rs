@@ -8,11 +8,12 @@
 use super::{Batch, Form, Jvp, Lower, Operand, Prim, Primitive, Rules, Transpose};
 use crate::{
     array::Array,
-    error::Error,
+    error::{Error, Loc},
     ir::{Atom, Program},
     shape::Aval,
     trace::{Kind, bind1, current},
 };
+use std::cell::Cell;
 
 /// A value that does not exist, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +57,23 @@ pub(crate) fn cotangents_and_values(cts: &[Option<Array>], xs: &[Operand]) -> Ve
     cts.iter().flatten().chain(values).cloned().collect()
 }
 
+thread_local! {
+    /// The call whose transposition is under way.
+    static DERIVING: Cell<Option<(&'static str, Loc)>> = const { Cell::new(None) };
+}
+
+/// Runs a transposition that a user asked for by a call: late errors that it records note that.
+pub(crate) fn deriving<R>(call: Option<(&'static str, Loc)>, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<(&'static str, Loc)>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            DERIVING.set(self.0);
+        }
+    }
+    let _restore = Restore(DERIVING.replace(call));
+    f()
+}
+
 /// A value of the given type that raises `error` where it is needed. `depends` is what it would have been computed from:
 /// without the tangents or cotangents partial evaluation would take it for a constant, and transposition would lose it;
 /// without the values its own derivative would be taken for zero.
@@ -64,6 +82,11 @@ pub(crate) fn late_error(error: Error, aval: &Aval, depends: &[Array]) -> Array 
     if matches!(current().kind, Kind::Eval | Kind::Suspended) {
         return Array::poison(error);
     }
+    // Raised when the program runs, after the call has returned: it cannot add its own note then.
+    let error = match DERIVING.get() {
+        Some((name, at)) => error.inside(name, at),
+        None => error,
+    };
     bind1(LateError { error, aval: aval.clone() }, depends)
 }
 

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, ErrorKind, Loc, Result},
     implicit::at_path,
     ops,
+    prim::late_error::deriving,
     shape::Aval,
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
@@ -69,7 +70,8 @@ impl Pullback {
             .map(|((ct, y), path)| given_tangent("vjp", self.at, "the cotangent", &path, ct, y.aval()))
             .collect::<Result<Vec<_>>>()?;
         cts.resize(self.linearized.outs.len(), None);
-        let cts = self.linearized.transpose(&cts).map_err(|e| e.inside("vjp", self.at))?;
+        let cts = deriving(Some(("vjp", self.at)), || self.linearized.transpose(&cts))
+            .map_err(|e| e.inside("vjp", self.at))?;
         let outs = concrete_tangents(self.at, cts, &self.linearized.in_avals);
         unflatten(&self.in_def, sound(outs).map_err(|e| e.inside("vjp", self.at))?)
     }
@@ -139,7 +141,7 @@ fn value_and_grad_flat(
     }
     let mut cts = vec![None; outs.len()];
     cts[0] = Some(ops::scalar_like(1.0, &outs[0]));
-    let cts = linearized.transpose(&cts).map_err(|e| e.inside(name, at))?;
+    let cts = deriving(Some((name, at)), || linearized.transpose(&cts)).map_err(|e| e.inside(name, at))?;
     let grads = concrete_tangents(at, cts, &linearized.in_avals);
     Ok((outs, sound(grads).map_err(|e| e.inside(name, at))?))
 }

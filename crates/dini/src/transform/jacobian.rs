@@ -12,7 +12,7 @@ use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
     ops,
-    prim::{broadcast_lanes, move_axis},
+    prim::{broadcast_lanes, late_error::deriving, move_axis},
     shape::Aval,
     trace::{vmap_flat, with_location},
     tree::{Outcome, Tree, flatten, unflatten},
@@ -55,7 +55,10 @@ fn blocks_here(at: Loc, name: &'static str, lin: &Linearized, rows: bool) -> Res
         let (outs, axes) = vmap_flat(name, at, size, &[basis(aval)], &[Some(0)], |unit| {
             let mut seeds = vec![None; from.len()];
             seeds[i] = Some(unit[0].clone());
-            let outs = if rows { lin.transpose(&seeds)? } else { lin.apply(&seeds)? };
+            let outs = match rows {
+                true => deriving(Some((name, at)), || lin.transpose(&seeds))?,
+                false => lin.apply(&seeds)?,
+            };
             Ok(outs.into_iter().zip(to).map(|(t, a)| t.unwrap_or_else(|| ops::zeros_of(a))).collect())
         })?;
         table.push(

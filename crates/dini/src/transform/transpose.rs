@@ -5,7 +5,7 @@ use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
     ir::{Atom, Eqn, Program},
-    prim::{Operand, Prim},
+    prim::{Operand, Prim, late_error::deriving},
     shape::Aval,
     trace::{
         bind_at,
@@ -170,7 +170,8 @@ pub(crate) fn linear_transpose_flat(
     let n = staged.n_captures();
     let cts = cts(&staged.program.out_avals())?;
     check_linear(&staged.program, n).map_err(|e| e.op(name).inside(name, at))?;
-    let cts = backward(&staged.program, &inputs, cts).map_err(|e| e.inside(name, at))?;
+    let back = || backward(&staged.program, &inputs, cts);
+    let cts = deriving(Some((name, at)), back).map_err(|e| e.inside(name, at))?;
     Ok(cts[n..].to_vec())
 }
 

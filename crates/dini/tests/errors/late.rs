@@ -28,6 +28,7 @@ fn reverse_mode_of_a_while_loop() {
             error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
               --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x»
                = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
+               = note: inside `grad` at «grad(doubled))(one(»
                = note: inside `jit` at «jit(grad(doubled))(one(»"#]],
     );
     check(
@@ -149,6 +150,7 @@ fn reverse_mode_without_a_transposed_solve() {
             error[missing-rule]: `custom_linear_solve`: reverse-mode differentiation needs a `transpose_solve`, or the promise that the matrix is symmetric
               --> «custom_linear_solve(|x: Array| &a * x, one(), |_, b| b / &a»
                = help: use `custom_linear_solve_transposable`, or `LinearSolveOptions::new().symmetric()`
+               = note: inside `grad` at «grad(solve))(one(»
                = note: inside `jit` at «jit(grad(solve))(one(»"#]],
     );
 }
@@ -168,7 +170,61 @@ fn a_host_function_has_no_derivative() {
         expect![[r#"
             error[missing-rule]: `host_call`: has no differentiation rule: a host function has no derivative; give it one with `custom_jvp`, or call it inside `custom_root`
               --> «host_call(|x: Array| x, &Array::from(0.0), x»
+               = note: inside `grad` at «grad(|x: Array| f(x.sin()).map(|y| y * 2.0)))(one(»
                = note: inside `jit` at «jit(grad(|x: Array| f(x.sin()).map(|y| y * 2.0)))(one(»"#]],
     );
     assert_eq!(grad(|x: Array| f(stop_gradient(&x)).map(|y| y * x))(one()).unwrap().item::<f64>().unwrap(), 1.0);
+}
+
+/// The call that asked for the derivative has returned when the program runs; it is named all the same.
+#[test]
+fn every_enclosing_call_is_named() {
+    let endless = |x: Array| while_loop(|x: Array| x.lt(9.0), |x: Array| x * 2.0, x);
+    check(
+        jit(grad(endless))(Array::from(1.0)),
+        expect![[r#"
+        error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
+          --> «while_loop(|x: Array| x.lt(9.0), |x: Array| x * 2.0, x»
+           = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
+           = note: inside `grad` at «grad(endless))(Array::from(1.0»
+           = note: inside `jit` at «jit(grad(endless))(Array::from(1.0»"#]],
+    );
+    check(
+        grad(endless)(Array::from(1.0)),
+        expect![[r#"
+        error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
+          --> «while_loop(|x: Array| x.lt(9.0), |x: Array| x * 2.0, x»
+           = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
+           = note: inside `grad` at «grad(endless)(Array::from(1.0»"#]],
+    );
+    check(
+        vmap(jit(grad(endless)))(Array::from(vec![1.0])),
+        expect![[r#"
+        error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
+          --> «while_loop(|x: Array| x.lt(9.0), |x: Array| x * 2.0, x»
+           = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
+           = note: inside `grad` at «grad(endless)))(Array::from(vec![1.0]»
+           = note: inside `jit` at «jit(grad(endless)))(Array::from(vec![1.0]»
+           = note: inside `vmap` at «vmap(jit(grad(endless)))(Array::from(vec![1.0]»"#]],
+    );
+    check(
+        jit(jacrev(endless))(Array::from(1.0)),
+        expect![[r#"
+        error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
+          --> «while_loop(|x: Array| x.lt(9.0), |x: Array| x * 2.0, x»
+           = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
+           = note: inside `jacrev` at «jacrev(endless))(Array::from(1.0»
+           = note: inside `jit` at «jit(jacrev(endless))(Array::from(1.0»"#]],
+    );
+    let nested = |x: Array| vjp(grad(endless), x).and_then(|(_, back)| back(Array::from(1.0)));
+    check(
+        jit(nested)(Array::from(1.0)),
+        expect![[r#"
+        error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
+          --> «while_loop(|x: Array| x.lt(9.0), |x: Array| x * 2.0, x»
+           = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
+           = note: inside `grad` at «grad(endless), x).and_then(|(_, back)| back(Array::from(1.0»
+           = note: inside `vjp` at «vjp(grad(endless), x).and_then(|(_, back)| back(Array::from(1.0»
+           = note: inside `jit` at «jit(nested)(Array::from(1.0»"#]],
+    );
 }
