@@ -294,18 +294,15 @@ impl Bound {
             Bound::Dynamic(x) => x,
         };
         let aval = x.try_aval()?;
-        let kind = match aval {
-            _ if aval.ndim() > 0 => ErrorKind::Shape,
-            _ if !aval.dtype.is_integer() => ErrorKind::DType,
-            _ => {
-                return Ok(with_location(at, || match aval.dtype {
-                    DType::U64 => x.min(i64::MAX).cast(DType::I64),
-                    _ => x.cast(DType::I64),
-                }));
-            }
-        };
-        let message = format!("the {what} bound is {aval}, expected a scalar of integers");
-        Err(Error::new(kind, message).op(name).at(at))
+        if aval.ndim() > 0 || !aval.dtype.is_integer() {
+            let kind = if aval.ndim() > 0 { ErrorKind::Shape } else { ErrorKind::DType };
+            let message = format!("the {what} bound is {aval}, expected a scalar of integers");
+            return Err(Error::new(kind, message).op(name).at(at));
+        }
+        Ok(with_location(at, || match aval.dtype {
+            DType::U64 => x.min(i64::MAX).cast(DType::I64),
+            _ => x.cast(DType::I64),
+        }))
     }
 }
 

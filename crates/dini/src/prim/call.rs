@@ -121,9 +121,9 @@ pub(crate) fn split_call(program: &Arc<Program>, cx: &PartialEval<'_>, xs: &[Arr
     let unknown: Vec<bool> = xs.iter().map(|x| cx.is_unknown(x)).collect();
     let split = split_program(program, &unknown, &[])?;
     let known_operands: Vec<Array> = xs.iter().zip(&unknown).filter(|(_, u)| !**u).map(|(x, _)| x.clone()).collect();
-    let mut known = bind_unless_idle(split.computing(), &known_operands)?;
-    let residuals: Vec<Array> = split
-        .residuals()
+    let (computing, residuals) = split.forwarding();
+    let mut known = bind_unless_idle(computing, &known_operands)?;
+    let residuals: Vec<Array> = residuals
         .into_iter()
         .map(|residual| match residual {
             Residual::Input(i) => known_operands[i].clone(),

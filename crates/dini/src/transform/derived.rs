@@ -113,7 +113,7 @@ pub(crate) struct SplitProgram {
 pub(crate) enum Residual {
     /// It is a known input as it stands.
     Input(usize),
-    /// It is a result of [`SplitProgram::computing`].
+    /// It is a result of the program that [`SplitProgram::forwarding`] gives.
     Result(usize),
 }
 
@@ -123,22 +123,9 @@ impl SplitProgram {
         self.known.outputs.len() - self.n_residuals
     }
 
-    /// Where each residual comes from.
-    pub fn residuals(&self) -> Vec<Residual> {
-        self.sources().1
-    }
-
-    /// Known inputs → known results, then the residuals that are neither inputs nor results already.
-    pub fn computing(&self) -> Arc<Program> {
-        let (kept, _) = self.sources();
-        match kept.contains(&false) {
-            true => dce(&self.known, &kept, true).program.clone(),
-            false => self.known.clone(),
-        }
-    }
-
-    /// Which results of `known` are worth keeping, and where each residual is found among these and the inputs.
-    fn sources(&self) -> (Vec<bool>, Vec<Residual>) {
+    /// Known inputs → known results, then the residuals that are neither inputs nor results already; and where each
+    /// residual comes from.
+    pub fn forwarding(&self) -> (Arc<Program>, Vec<Residual>) {
         let (known, n) = (&self.known, self.n_known());
         let mut kept = vec![true; n];
         // Position of each variable among the results that are kept.
@@ -168,7 +155,11 @@ impl SplitProgram {
                 })
             })
             .collect();
-        (kept, residuals)
+        let computing = match kept.contains(&false) {
+            true => dce(known, &kept, true).program.clone(),
+            false => known.clone(),
+        };
+        (computing, residuals)
     }
 }
 

@@ -42,10 +42,6 @@ fn all_inexact(name: &str, at: Loc, avals: &[Aval], paths: &[String], what: &str
 /// The blocks of a Jacobian, result-major, from a function that maps one unit vector of leaf `i` through the
 /// linearization. `rows` says that unit vectors are those of results (reverse mode).
 fn blocks(at: Loc, name: &'static str, lin: &Linearized, rows: bool) -> Result<Vec<Array>> {
-    with_location(at, || blocks_here(at, name, lin, rows))
-}
-
-fn blocks_here(at: Loc, name: &'static str, lin: &Linearized, rows: bool) -> Result<Vec<Array>> {
     let out_avals: Vec<Aval> = lin.outs.iter().map(|y| y.try_aval().cloned()).collect::<Result<_>>()?;
     let (from, to) = if rows { (&out_avals, &lin.in_avals) } else { (&lin.in_avals, &out_avals) };
     // table[i][j]: unit vectors of `from[i]` on axis 0, then the shape of `to[j]`.
@@ -105,7 +101,7 @@ fn jacobian<In: Tree, R: Outcome>(
     let out_avals: Vec<Aval> = outs.iter().map(|y| y.aval().clone()).collect();
     all_inexact(name, at, &lin.in_avals, &in_def.leaf_paths(), "argument")?;
     all_inexact(name, at, &out_avals, &out_def.leaf_paths(), "result")?;
-    let blocks = blocks(at, name, &lin, rows).map_err(|e| e.inside(name, at))?;
+    let blocks = with_location(at, || blocks(at, name, &lin, rows)).map_err(|e| e.inside(name, at))?;
     unflatten(&out_def.compose(&in_def), sound(blocks)?)
 }
 

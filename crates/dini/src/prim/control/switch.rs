@@ -143,10 +143,10 @@ fn switch_split(p: &Switch, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option
         |force: &[bool]| -> Result<Vec<_>> { p.branches.iter().map(|b| split_program(b, &unknown, force)).collect() };
     let mask = union(each(&[])?.iter().map(|b| b.unknown_out.clone()));
     let splits = each(&mask)?;
-    let n_known = count(&mask.iter().map(|u| !u).collect::<Vec<bool>>());
+    let n_known = mask.len() - count(&mask);
     let known_mask: Vec<bool> = unknown.iter().map(|u| !u).collect();
     let known_operands = keep(&xs[1..], &known_mask);
-    let computing: Vec<Arc<Program>> = splits.iter().map(|s| s.computing()).collect();
+    let (computing, residuals): (Vec<Arc<Program>>, Vec<Vec<Residual>>) = splits.iter().map(|s| s.forwarding()).unzip();
     // What only one branch computes.
     let own: Vec<Vec<Aval>> = computing.iter().map(|c| c.out_avals()[n_known..].to_vec()).collect();
     let known = computing.iter().enumerate().map(|(i, c)| side_by_side(c, n_known, &own, i)).collect::<Result<_>>()?;
@@ -163,16 +163,16 @@ fn switch_split(p: &Switch, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option
             kept.len() - 1
         })
     };
-    let wanted: Vec<Vec<usize>> = splits
-        .iter()
+    let wanted: Vec<Vec<usize>> = residuals
+        .into_iter()
         .enumerate()
-        .map(|(i, s)| {
+        .map(|(i, residuals)| {
             let start: usize = n_known + own[..i].iter().map(Vec::len).sum::<usize>();
             let beside = |r: Residual| match r {
                 Residual::Result(j) if j >= n_known => Residual::Result(start + j - n_known),
                 r => r,
             };
-            s.residuals().into_iter().map(|r| place(beside(r))).collect()
+            residuals.into_iter().map(|r| place(beside(r))).collect()
         })
         .collect();
     let kept: Vec<Array> = kept
