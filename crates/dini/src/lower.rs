@@ -11,7 +11,7 @@ use crate::{
     array::Array,
     counters,
     error::{Error, ErrorKind, Loc, Result},
-    ir::{Atom, Literal, MemoKey, Program, cse::cse, dce::dce, simplify::simplify},
+    ir::{Atom, Literal, MemoKey, Program, dce::dce, simplify::simplify},
     prim::{Prim, late_error},
     shape::Aval,
     trace::{bind_at, recorder::read, stage_program, with_location},
@@ -125,14 +125,9 @@ fn prepare(program: &Arc<Program>) -> Result<Prepared> {
     let poisons = late_error::reaching(&erased);
     let sound: Vec<bool> = poisons.iter().map(Option::is_none).collect();
     let cut = dce(&erased, &sound, false);
-    let program = optimize(&cut.program)?;
+    let program = simplify(&cut.program);
     let again = dce(&program, &vec![true; program.outputs.len()], true);
     Ok(Prepared { program: again.program.clone(), used_inputs: cut.used_inputs.clone(), poisons })
-}
-
-/// Common subexpressions and algebra.
-pub(crate) fn optimize(program: &Arc<Program>) -> Result<Arc<Program>> {
-    Ok(cse(&simplify(program)))
 }
 
 /// What will run, as a program: after erasure and all passes.
@@ -153,6 +148,9 @@ pub(crate) fn explained(program: &Arc<Program>) -> Result<Explanation> {
 pub(crate) fn erase(program: &Arc<Program>) -> Result<Arc<Program>> {
     let key = MemoKey { what: "erase", masks: [Vec::new(), Vec::new()], size: 0 };
     let erased = program.memo(key, || -> Result<Arc<Program>> {
+        if program.eqns.iter().all(|eqn| eqn.prim.runs_as_it_is()) {
+            return Ok(program.clone());
+        }
         let staged = stage_program(program.label, &program.in_avals(), |args| eval_erased(program, args))?;
         if staged.n_captures() > 0 {
             return Err(Error::new(ErrorKind::Internal, "a program captured a value during erasure"));
