@@ -5,7 +5,7 @@ use crate::schedule::{KernelStep, Needed, Step};
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Key, Request, Source};
+pub(crate) use request::{Key, Request, Source, accumulates};
 
 /// There is none.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Assembly {
 impl Machine {
     /// # Safety
     /// Nothing can call this.
-    pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize) {
+    pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize, _: usize) {
         match *self {}
     }
 }
