@@ -8,9 +8,11 @@
 //! order of the points; a reduction covers the space; every written operand is written by one store.
 
 mod access;
+mod padded;
 mod print;
 
 pub(crate) use access::Access;
+pub(crate) use padded::Padded;
 
 use crate::{dtype::DType, graph::Combine, math, scalar::ScalarOp};
 

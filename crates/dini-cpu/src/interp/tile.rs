@@ -21,6 +21,7 @@ use crate::{
     dtype::DType,
     graph::Strided,
     jit::Machine,
+    kernel::Padded,
     math,
     math::{Slice, SliceMut},
     schedule::SlotId,
@@ -103,6 +104,13 @@ enum Instruction {
         strided: Strided,
         to: Place,
     },
+    /// Reads the points of a box that reaches beyond the operand.
+    ReadPadded {
+        from: Place,
+        from_len: usize,
+        padded: Padded,
+        to: Place,
+    },
     /// The places of the points of a box, as numbers.
     Count {
         strided: Strided,
@@ -170,11 +178,13 @@ impl TileProgram {
         }
         let Some(machine) = &self.machine else { return };
         // SAFETY: promised by the caller; the bases are what the code was made for.
-        match &self.boxes {
-            Some(boxes) => boxes.for_each_row(bases, start, start + n, |bases, from, to| unsafe {
-                machine.run(bases, start, from, to)
-            }),
-            None => unsafe { machine.run(bases, start, start, start + n) },
+        unsafe {
+            match &self.boxes {
+                Some(boxes) => boxes.for_each_row(bases, start, start + n, |bases, from, to| {
+                    machine.run(bases, start, from, to);
+                }),
+                None => machine.run(bases, start, start, start + n),
+            }
         }
     }
 }
@@ -227,6 +237,15 @@ impl Instruction {
                         let from = std::slice::from_raw_parts(from.cast::<Bits>(), *from_len);
                         let to = std::slice::from_raw_parts_mut(to_address.cast::<Bits>(), n);
                         strided::read(strided, from, start, to);
+                    });
+                }
+                Instruction::ReadPadded { from, from_len, padded, to } => {
+                    let (from, to_address) = (from.address(bases, 0), to.address(bases, start));
+                    with_bits!(to.dtype, Bits => {
+                        let from = std::slice::from_raw_parts(from.cast::<Bits>(), *from_len);
+                        let to = std::slice::from_raw_parts_mut(to_address.cast::<Bits>(), n);
+                        let fill = Bits::from_ne_bytes(*padded.fill.first_chunk().expect("no element is larger"));
+                        strided::read_padded(padded, from, fill, start, to);
                     });
                 }
                 Instruction::Count { strided, to } => strided::count(strided, start, to.write(bases, start, n)),

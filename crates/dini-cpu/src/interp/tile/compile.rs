@@ -166,10 +166,10 @@ impl Compiler<'_> {
         Place { base: self.base(Base::Scratch { offset }), dtype, advance: 0, is_uniform: true }
     }
 
-    /// Scratch places that points take in turns.
-    fn accumulators(&mut self, dtype: DType) -> Place {
+    /// Scratch space for so many elements, however long tiles are.
+    fn space(&mut self, n: usize, dtype: DType) -> Place {
         let offset = self.n_scalars * CELL_ALIGNMENT;
-        self.n_scalars += (N_ACCUMULATORS * dtype.size()).div_ceil(CELL_ALIGNMENT);
+        self.n_scalars += (n * dtype.size()).div_ceil(CELL_ALIGNMENT);
         Place { base: self.base(Base::Scratch { offset }), dtype, advance: 0, is_uniform: false }
     }
 
@@ -212,6 +212,12 @@ impl Compiler<'_> {
                 self.body.push(Instruction::Read { from, from_len, strided: strided.clone(), to });
                 to
             }
+            Access::Padded(padded) => {
+                let (from, from_len) = (self.operand(operand, 0), self.kernel.operands[operand].len);
+                let to = self.result(reg);
+                self.body.push(Instruction::ReadPadded { from, from_len, padded: padded.clone(), to });
+                to
+            }
         }
     }
 
@@ -226,6 +232,7 @@ impl Compiler<'_> {
             }
             Access::Contiguous { offset } => line(*offset, 1),
             Access::Strided(strided) => strided.clone(),
+            Access::Padded(_) => unreachable!("numbers are not padded"),
         };
         let to = self.result(reg);
         self.body.push(Instruction::Count { strided, to });
@@ -280,13 +287,24 @@ impl Compiler<'_> {
         sinks
     }
 
-    /// Where machine code finds a box of rows.
-    fn rows(&mut self, boxes: &mut Boxes, operand: usize, strided: &Strided) -> Source {
-        let from = self.operand(operand, 0);
+    /// Where machine code finds the rows of a box.
+    fn rows(&mut self, boxes: &mut Boxes, operand: usize, access: &Access) -> Place {
+        let (from, len) = (self.operand(operand, 0), self.kernel.operands[operand].len);
         self.bases.push(Base::Row);
-        let to = self.bases.len() as u32 - 1;
-        boxes.add(from.base, to, from.dtype.size(), strided.clone());
-        if strided.strides.last() == Some(&0) { Source::Uniform(to) } else { Source::Cell(to) }
+        let to = Place { base: self.bases.len() as u32 - 1, advance: 0, ..from };
+        match access {
+            Access::Strided(strided) => {
+                let to = Place { is_uniform: strided.strides.last() == Some(&0), ..to };
+                boxes.add_strided(from, to, strided.clone());
+                to
+            }
+            Access::Padded(padded) => {
+                let copy = self.space(boxes.longest_copy(), from.dtype);
+                boxes.add_padded(from, len, to, copy, padded.clone());
+                to
+            }
+            Access::Contiguous { .. } | Access::Uniform { .. } => unreachable!("not a box"),
+        }
     }
 
     /// Whether machine code combines the points of the results.
@@ -319,13 +337,10 @@ impl Compiler<'_> {
                 sources.push(Source::Computed);
             } else if let (KernelInstruction::Load { operand, access }, Some(boxes)) = (instruction, &mut boxes)
                 && boxes::has_rows(access, boxes.row())
-                && let Access::Strided(strided) = access
             {
-                let source = self.rows(boxes, operand.0 as usize, strided);
-                let (Source::Uniform(base) | Source::Cell(base)) = source else { unreachable!("rows are in memory") };
-                let dtype = kernel.dtype(Reg(i as u32));
-                self.places.push(Place { base, dtype, advance: 0, is_uniform: source == Source::Uniform(base) });
-                sources.push(source);
+                let place = self.rows(boxes, operand.0 as usize, access);
+                self.places.push(place);
+                sources.push(source(place));
             } else {
                 self.is_direct = false;
                 self.instruction(Reg(i as u32));
@@ -346,7 +361,7 @@ impl Compiler<'_> {
                     let to = self.operand(to.0 as usize, 0);
                     let mut place = self.places[from.0 as usize];
                     let from = if has_accumulators {
-                        let accumulators = self.accumulators(place.dtype);
+                        let accumulators = self.space(N_ACCUMULATORS, place.dtype);
                         folds.push((*combine, *from, accumulators.base));
                         Partial::Accumulators(accumulators)
                     } else {

@@ -86,3 +86,30 @@ fn rows_of_any_length() {
         }
     }
 }
+
+/// The five-point stencil with a sum of products in the same pass: neighbours are rows that reach beyond the operand.
+#[test]
+fn rows_beyond_the_operand() {
+    for dtype in [F64, F32] {
+        for (n_rows, n) in [(1, 40), (5, 31), (5, 32), (9, 33), (20, 48), (33, 64), (8, 100), (3, 1500), (2, 2048)] {
+            let mut graph = Graph::new();
+            let x = graph.input(TensorType::new(dtype, &[n_rows, n]));
+            let one = if dtype == F64 { Buffer::scalar(1.5f64) } else { Buffer::scalar(1.5f32) };
+            let fill = graph.push(Op::Const(Arc::new(one)), &[], vec![TensorType::scalar(dtype)], 0);
+            let step = n as isize + 2;
+            let inner = Strided { shape: vec![n_rows, n], strides: vec![step, 1], offset: n + 3 };
+            let wide = vec![TensorType::new(dtype, &[n_rows + 2, n + 2])];
+            let wide = graph.push(Op::Assemble { boxes: vec![inner] }, &[fill, x], wide, 0);
+            let mut sum = map(&mut graph, Mul, &[x, x]);
+            for offset in [1, n + 2, n + 4, 2 * n + 5] {
+                let neighbour = view(&mut graph, wide, &[n_rows, n], &[step, 1], offset);
+                sum = map(&mut graph, Sub, &[sum, neighbour]);
+            }
+            let product = map(&mut graph, Mul, &[sum, x]);
+            let dot = reduce(&mut graph, Combine::Add, product, &[0, 1]);
+            let of_rows = reduce(&mut graph, Combine::Max, wide, &[1]);
+            graph.outputs = vec![sum, dot, of_rows, wide];
+            check(&format!("{dtype} {n_rows}×{n}"), &graph, &[mild(dtype, n_rows * n, 1)]);
+        }
+    }
+}
