@@ -261,7 +261,8 @@ impl Maker<'_> {
         let t = self.ty(x);
         let rank = t.shape.len();
         let n_batch = self.random.below(rank + 1);
-        match self.random.below(7) {
+        match self.random.below(8) {
+            7 => self.pad(x),
             0 if rank > 0 && t.len() * 2 <= MAX_LEN => {
                 let axis = self.random.below(rank);
                 let y = self.of(t.dtype, &t.shape);
@@ -331,6 +332,26 @@ impl Maker<'_> {
                     self.tame(out);
                 }
             }
+        }
+    }
+
+    /// Surrounds a tensor, with or without gaps between its elements.
+    fn pad(&mut self, x: Value) {
+        let t = self.ty(x);
+        let gap = self.random.below(8) / 7;
+        let (mut shape, mut starts) = (vec![], vec![]);
+        for &n in &t.shape {
+            starts.push(self.random.below(3));
+            shape.push(starts[starts.len() - 1] + n + gap * n.saturating_sub(1) + self.random.below(3));
+        }
+        if shape.iter().product::<usize>() <= MAX_LEN {
+            let fill = self.of(t.dtype, &[]);
+            let steps = row_major(&shape);
+            let offset = starts.iter().zip(&steps).map(|(start, step)| start * *step as usize).sum();
+            let strides = steps.iter().map(|step| step * (1 + gap as isize)).collect();
+            let is_empty = t.is_empty();
+            let place = Strided { shape: t.shape, strides, offset: if is_empty { 0 } else { offset } };
+            self.push(Op::Assemble { boxes: vec![place] }, &[fill, x], t.dtype, &shape);
         }
     }
 

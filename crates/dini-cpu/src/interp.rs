@@ -7,6 +7,7 @@ mod builtin;
 mod call;
 pub(crate) mod frame;
 mod frames;
+mod places;
 mod reduce;
 mod scalar;
 mod single;
@@ -318,12 +319,12 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
                 let outside = element::outside(*mode, from.dtype).unwrap_or_default();
                 let outside = Bits::from_ne_bytes(*outside.first_chunk().expect("no element is larger"));
                 let clip = *mode == OutOfBounds::Clip;
-                builtin::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
+                places::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
             }),
             Step::Scatter { indices, updates, to, places, kind } => match kind {
                 ScatterKind::Set => with_bits!(to.dtype, Bits => {
                     let out = frame.write_bits::<Bits>(to.slot, to.len);
-                    builtin::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
+                    places::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
                 }),
                 ScatterKind::Combine(combine) => {
                     let updates = frame.read(Tensor { slot: *updates, dtype: to.dtype, len: places.len() });
