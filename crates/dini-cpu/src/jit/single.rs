@@ -167,6 +167,7 @@ impl Lowering {
             }
             Step::While { cond, flag, body, swaps } => self.repeat(cond, *flag, body, swaps),
             Step::Switch { .. }
+            | Step::Strips { .. }
             | Step::Assemble { .. }
             | Step::ArgReduce { .. }
             | Step::Cumulative { .. }
