@@ -8,7 +8,8 @@
 //!
 //! Limits: AVX2 with FMA and BMI2, or AVX-512 (F, BW, DQ, VL); without, or where the system denies executable memory, or
 //! with `DINI_JIT=off` in the environment, [`Assembly::begin`] gives `None` and the interpreter runs everything.
-//! `DINI_JIT=avx2` keeps to AVX2. Kernels that call functions without a vector form, that only copy, or whose values need
+//! Code is made when it pays ([`crate::tiers`]); with `DINI_JIT=on`, `avx512` or `avx2` it is made before the first run, the
+//! last for AVX2 alone. Kernels that call functions without a vector form, that only copy, or whose values need
 //! more than 64 KiB of stack stay with the interpreter too. Code does not poll for a request to stop.
 
 mod emit;
@@ -26,7 +27,10 @@ mod single;
 mod tests;
 mod verify;
 
-use crate::schedule::{KernelStep, Needed, Step};
+use crate::{
+    schedule::{KernelStep, Needed, Step},
+    tiers::Timing,
+};
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
@@ -90,7 +94,7 @@ impl Assembly {
     /// Starts a program's code, if this process may run such.
     pub fn begin() -> Option<Assembly> {
         let (assembler, functions, module) = Default::default();
-        Some(Assembly { isa: isa()?, assembler, functions, module })
+        Some(Assembly { isa: setting().1?, assembler, functions, module })
     }
 
     /// Compiles a kernel; `None` if the interpreter runs it faster, or lanes do not hold its elements.
@@ -174,20 +178,31 @@ impl Machine {
     }
 }
 
-/// What code is made for.
-fn isa() -> Option<Isa> {
+/// When code is to be made, and for what.
+fn setting() -> (Timing, Option<Isa>) {
     #[cfg(test)]
     if let Some(forced) = FORCED.get() {
-        return forced;
+        return (if forced.is_some() { Timing::AtOnce } else { Timing::Never }, forced);
     }
-    static ISA: OnceLock<Option<Isa>> = OnceLock::new();
-    *ISA.get_or_init(|| {
+    static SETTING: OnceLock<(Timing, Option<Isa>)> = OnceLock::new();
+    *SETTING.get_or_init(|| {
         let wish = std::env::var("DINI_JIT").unwrap_or_default();
         if wish == "off" || !memory::is_granted() {
-            return None;
+            return (Timing::Never, None);
         }
-        supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2)
+        let best = supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2);
+        let timing = match &wish[..] {
+            _ if best.is_none() => Timing::Never,
+            "on" | "avx2" | "avx512" => Timing::AtOnce,
+            _ => Timing::WhenItPays,
+        };
+        (timing, best)
     })
+}
+
+/// When machine code is to be made.
+pub(crate) fn timing() -> Timing {
+    setting().0
 }
 
 /// The instruction sets of this processor, best first.
@@ -208,7 +223,7 @@ fn supported() -> Vec<Isa> {
 
 #[cfg(test)]
 thread_local! {
-    /// What tests make [`isa`] say: `Some(None)` is no machine code.
+    /// What tests make [`setting`] say: `Some(None)` is no machine code.
     static FORCED: std::cell::Cell<Option<Option<Isa>>> = const { std::cell::Cell::new(None) };
 }
 

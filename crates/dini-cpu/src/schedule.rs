@@ -30,7 +30,7 @@ pub(crate) use slots::{Slot, SlotId};
 pub(crate) use strips::{MAX_KERNELS, Strips};
 
 /// A graph ready to be executed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Schedule<K> {
     /// The memory.
     pub slots: Vec<Slot>,
@@ -56,7 +56,7 @@ impl Tensor {
 }
 
 /// A kernel and the slots of its operands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct KernelStep {
     pub kernel: Kernel,
     pub slots: Vec<SlotId>,
@@ -130,7 +130,7 @@ pub(crate) struct Moving {
 }
 
 /// One thing to do; `K` is how kernels are held.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Step<K> {
     Kernel(K),
     /// Kernels that share rows, a few rows of each in turn.

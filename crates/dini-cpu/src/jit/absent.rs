@@ -1,11 +1,19 @@
 //! In place of the compiler on machines that it knows nothing of: no assembly ever begins.
 
-use crate::schedule::{KernelStep, Needed, Step};
+use crate::{
+    schedule::{KernelStep, Needed, Step},
+    tiers::Timing,
+};
 
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
 pub(crate) use request::{Key, Request, Source, accumulates};
+
+/// Never.
+pub(crate) fn timing() -> Timing {
+    Timing::Never
+}
 
 /// There is none.
 #[derive(Debug)]
