@@ -198,19 +198,20 @@ impl Shared {
         if uses.values().any(|of| of.is_written && !of.is_by_rows) || slots.iter().any(is_total_of_others) {
             return false;
         }
-        self.uses = uses;
-        if is_total {
-            let step = REDUCTION_TILE / common_divisor(REDUCTION_TILE, points);
-            self.step = self.step.max(step);
+        // Both are powers of two.
+        let step = if is_total { REDUCTION_TILE / common_divisor(REDUCTION_TILE, points) } else { 1 };
+        let with_kernel = Shared { n_rows, uses, step: self.step.max(step) };
+        let fits = with_kernel.per_strip().is_some();
+        if fits {
+            *self = with_kernel;
         }
-        true
+        fits
     }
 
     /// The rows of a strip, if there are several strips.
     fn per_strip(&self) -> Option<usize> {
         let row_bytes: usize = self.uses.values().filter(|of| !of.is_total).map(|of| of.row_bytes).sum();
         let rows = (STRIP_BYTES / row_bytes.max(1)).max(1);
-        // Steps are powers of two.
         let rows = if rows >= self.step { rows / self.step * self.step } else { self.step };
         let fits = rows * row_bytes <= 4 * STRIP_BYTES && 2 * rows <= self.n_rows;
         fits.then_some(rows)
