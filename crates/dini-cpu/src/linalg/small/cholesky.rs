@@ -1,7 +1,13 @@
 //! Cholesky factors of small matrices.
 
-use super::{LANES, MAX_ORDER, Part, Scratch, pack, subtract_product, unpack};
-use crate::{linalg::real::Real, math::level::multiversion};
+use super::{MAX_ORDER, Scratch, pack, subtract_product, unpack};
+use crate::{
+    linalg::{
+        real::Real,
+        transpose::{LANES, Part},
+    },
+    math::level::multiversion,
+};
 
 /// Rows and columns of a tile: four sums in registers, for two loads each. Tiles of three and four spill.
 const TILE: usize = 2;
