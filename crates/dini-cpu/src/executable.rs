@@ -3,14 +3,16 @@
 use crate::{
     buffer::{Buffer, OutOfMemory},
     graph::{CallError, Graph, TensorType},
-    interp::Program,
+    interrupt::StopReason,
+    schedule,
+    tiers::Tiers,
 };
 use std::{fmt, sync::Arc};
 
 /// A graph turned into kernels and a schedule.
 pub struct Executable {
     input_types: Vec<TensorType>,
-    program: Program,
+    tiers: Tiers,
 }
 
 /// What fails at run time.
@@ -25,6 +27,13 @@ pub enum RunError {
     },
     /// There is no memory for a result or a temporary.
     OutOfMemory(OutOfMemory),
+    /// A loop was stopped: see [`crate::interrupt`].
+    Stopped {
+        /// The front end's number of the loop's node.
+        origin: u32,
+        /// Why.
+        reason: StopReason,
+    },
 }
 
 impl fmt::Display for RunError {
@@ -32,6 +41,7 @@ impl fmt::Display for RunError {
         match self {
             RunError::Call { origin, error } => write!(f, "operation {origin} failed: {error}"),
             RunError::OutOfMemory(error) => error.fmt(f),
+            RunError::Stopped { origin, reason } => write!(f, "loop {origin} was stopped: {reason}"),
         }
     }
 }
@@ -41,6 +51,7 @@ impl std::error::Error for RunError {
         match self {
             RunError::Call { error, .. } => Some(&**error),
             RunError::OutOfMemory(error) => Some(error),
+            RunError::Stopped { .. } => None,
         }
     }
 }
@@ -62,7 +73,7 @@ impl Executable {
         {
             panic!("graph is wrong: {message}");
         }
-        Executable { input_types: graph.input_types().to_vec(), program: Program::new(graph) }
+        Executable { input_types: graph.input_types().to_vec(), tiers: Tiers::new(schedule::schedule(graph)) }
     }
 
     /// The types of the inputs.
@@ -73,7 +84,8 @@ impl Executable {
     /// Runs the graph. An output that is an input or a constant comes back as the same `Arc`.
     ///
     /// # Errors
-    /// The first failure that a called function reports; no memory for results and temporaries.
+    /// The first failure that a called function reports; no memory for results and temporaries; a loop that was stopped
+    /// ([`crate::interrupt`]).
     ///
     /// # Panics
     /// If the number, type or length of an input is wrong. A panic of a called function passes through; the
@@ -81,13 +93,14 @@ impl Executable {
     pub fn run(&self, inputs: &[Arc<Buffer>]) -> Result<Vec<Arc<Buffer>>, RunError> {
         let expected = self.input_types.len();
         assert!(inputs.len() == expected, "{} inputs, expected {expected}", inputs.len());
-        let mut outputs = Vec::with_capacity(self.program.n_outputs());
-        self.run_each(|i| &inputs[i], |output| outputs.push(output))?;
+        let mut outputs = vec![];
+        self.run_each(|i| &inputs[i], |i| inputs[i].clone(), |output| outputs.push(output))?;
         Ok(outputs)
     }
 
     /// [`Executable::run`] that asks for each input by its number and gives each output in order: without a list of
-    /// either, a call of a small program takes half the time.
+    /// either, a call of a small program takes half the time. Inputs that the graph says are donated are asked for by
+    /// `donated`: their memory is used again, if nobody else holds it.
     ///
     /// # Errors
     /// As for [`Executable::run`].
@@ -97,13 +110,24 @@ impl Executable {
     pub fn run_each<'a>(
         &self,
         input: impl Fn(usize) -> &'a Arc<Buffer>,
+        mut donated: impl FnMut(usize) -> Arc<Buffer>,
         output: impl FnMut(Arc<Buffer>),
     ) -> Result<(), RunError> {
-        for (i, t) in self.input_types.iter().enumerate() {
-            let input = input(i);
+        let check = |i: usize, input: &Buffer| {
+            let t = &self.input_types[i];
             let fits = input.dtype() == t.dtype && input.len() == t.len();
             assert!(fits, "input {i} has {} elements of {}, expected {t}", input.len(), input.dtype());
-        }
-        self.program.run(self.input_types.len(), input, output)
+        };
+        let input = |i: usize| {
+            let input = input(i);
+            check(i, input);
+            input
+        };
+        let donated = |i: usize| {
+            let input = donated(i);
+            check(i, &input);
+            input
+        };
+        self.tiers.program().run(self.input_types.len(), input, donated, output)
     }
 }

@@ -187,7 +187,7 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
             let types: Vec<String> = args.iter().map(|(_, t)| t.to_string()).collect();
             leaf(format!("call `{}` of {}", call.name, types.join(", ")), moved(bytes(args), bytes(outs)))
         }
-        Step::While { cond, body, flag: _, swaps: _ } => Explained {
+        Step::While { cond, body, flag: _, swaps: _, origin: _ } => Explained {
             what: "while".into(),
             cost: Cost::default(),
             repeats: Repeats::Unknown,
@@ -207,7 +207,7 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
                 inside: branches.iter().enumerate().map(branch).collect(),
             }
         }
-        Step::Scan { length, body, reverse: _, windows: _, swaps: _ } => Explained {
+        Step::Scan { length, body, reverse: _, windows: _, swaps: _, origin: _ } => Explained {
             what: format!("{length} times"),
             cost: Cost::default(),
             repeats: Repeats::Times(*length as u64),
@@ -272,13 +272,14 @@ fn name(op: ScalarOp) -> String {
     name.split('(').next().unwrap_or_default().to_owned()
 }
 
-enum Work {
+/// What an operation on one element is.
+pub(crate) enum Work {
     None,
     Flops(u64),
     Function,
 }
 
-fn work(op: ScalarOp) -> Work {
+pub(crate) fn work(op: ScalarOp) -> Work {
     use ScalarOp::*;
     match op {
         Neg | Abs | Sign | Select | Cast(_) | IsFinite | Not | And | Or | Xor | Shl | Shr => Work::None,

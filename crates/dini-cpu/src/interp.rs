@@ -7,6 +7,7 @@ mod builtin;
 mod call;
 pub(crate) mod frame;
 mod frames;
+mod places;
 mod reduce;
 mod scalar;
 mod single;
@@ -17,9 +18,10 @@ use crate::{
     buffer::Buffer,
     element,
     executable::RunError,
-    graph::{Graph, OutOfBounds, ScatterKind},
-    jit::Assembly,
-    schedule::{self, Effect, KernelStep, Moving, Needed, Slot, SlotId, Step, Tensor},
+    graph::{OutOfBounds, ScatterKind},
+    interrupt,
+    jit::{self, Assembly},
+    schedule::{Effect, KernelStep, Moving, Needed, Schedule, Slot, SlotId, Step, Tensor},
 };
 use frame::{Frame, Needs};
 use frames::Frames;
@@ -49,6 +51,8 @@ pub(crate) struct Program {
     results: Vec<SlotId>,
     needs: Needs,
     frames: Frames,
+    /// Whether a run may have to be stopped.
+    has_loops: bool,
 }
 
 /// What compilation collects.
@@ -65,43 +69,60 @@ impl Compiler<'_> {
         let mut compiled = vec![];
         let mut steps = steps.into_iter().rev().peekable();
         while let Some(step) = steps.next() {
-            if scalar::is_scalar(&step, self.slots) {
-                let mut run = vec![step];
-                while let Some(earlier) = steps.next_if(|step| scalar::is_scalar(step, self.slots)) {
+            let mut run = vec![step];
+            if self.is_small(&run[0]) {
+                while let Some(earlier) = steps.next_if(|step| self.is_small(step)) {
                     run.push(earlier);
                 }
-                run.reverse();
-                match self.scalar(&run, &needed) {
-                    Some(launch) => {
-                        compiled.push(Step::Kernel(launch));
-                        run.iter().rev().for_each(|step| needed.step_back(&Effect::of(step)));
-                    }
-                    None => {
-                        for step in run.into_iter().rev() {
-                            let effect = Effect::of(&step);
-                            compiled.push(self.step(step, &needed));
-                            needed.step_back(&effect);
-                        }
-                    }
-                }
-            } else {
-                let effect = Effect::of(&step);
-                compiled.push(self.step(step, &needed));
-                needed.step_back(&effect);
             }
+            self.run(run, &mut needed, &mut compiled);
         }
         compiled.reverse();
         compiled
     }
 
-    /// Compiles steps that compute single elements to one program.
-    fn scalar(&mut self, run: &[Step<KernelStep>], needed: &Needed) -> Option<Launch> {
-        if let Some(assembly) = &mut self.assembly
-            && let Some(program) = SingleProgram::new(run, needed, assembly)
-        {
-            self.needs = self.needs.and(program.needs());
-            return Some(Launch::Single(program));
+    /// Whether a step may be a part of a program with its neighbours.
+    fn is_small(&self, step: &Step<KernelStep>) -> bool {
+        scalar::is_scalar(step, self.slots) || (self.assembly.is_some() && jit::is_small(step))
+    }
+
+    /// Compiles steps, given from the last to the first, and appends them in this order: as one program, or else as
+    /// programs over single elements and what is left.
+    fn run(&mut self, mut run: Vec<Step<KernelStep>>, needed: &mut Needed, compiled: &mut Vec<Step<Launch>>) {
+        run.reverse();
+        if let Some(launch) = self.single(&run, needed) {
+            compiled.push(Step::Kernel(launch));
+            return run.iter().rev().for_each(|step| needed.step_back(&Effect::of(step)));
         }
+        while !run.is_empty() {
+            let n_scalar = run.iter().rev().take_while(|step| scalar::is_scalar(step, self.slots)).count();
+            let part = run.split_off(run.len() - n_scalar.max(1));
+            let launch = if n_scalar > 0 { self.single(&part, needed).or_else(|| self.scalar(&part)) } else { None };
+            match launch {
+                Some(launch) => {
+                    compiled.push(Step::Kernel(launch));
+                    part.iter().rev().for_each(|step| needed.step_back(&Effect::of(step)));
+                }
+                None => {
+                    for step in part.into_iter().rev() {
+                        let effect = Effect::of(&step);
+                        compiled.push(self.step(step, needed));
+                        needed.step_back(&effect);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Compiles small steps to machine code.
+    fn single(&mut self, run: &[Step<KernelStep>], needed: &Needed) -> Option<Launch> {
+        let program = SingleProgram::new(run, self.slots, needed, self.assembly.as_mut()?)?;
+        self.needs = self.needs.and(program.needs());
+        Some(Launch::Single(program))
+    }
+
+    /// Compiles steps that compute single elements to one program.
+    fn scalar(&mut self, run: &[Step<KernelStep>]) -> Option<Launch> {
         let program = ScalarProgram::new(run, self.slots)?;
         self.needs = self.needs.and(program.needs());
         Some(Launch::Scalars(program))
@@ -125,16 +146,19 @@ impl Compiler<'_> {
 }
 
 impl Program {
-    /// Compiles a graph.
-    pub fn new(graph: &Graph) -> Program {
-        Program::compile(graph, Assembly::begin())
-            .or_else(|| Program::compile(graph, None))
-            .expect("without machine code nothing is denied")
+    /// Prepares a schedule for the precompiled loops.
+    pub fn over_loops(schedule: Schedule<KernelStep>) -> Program {
+        Program::new(schedule, None).expect("without machine code nothing is denied")
     }
 
-    /// Compiles a graph; `None` if the system denies memory for machine code.
-    fn compile(graph: &Graph, assembly: Option<Assembly>) -> Option<Program> {
-        let schedule = schedule::schedule(graph);
+    /// Compiles a schedule to machine code as far as there is any, where the system lets it run.
+    pub fn as_code_if_possible(schedule: Schedule<KernelStep>) -> Program {
+        let code = Assembly::begin().and_then(|assembly| Program::new(schedule.clone(), Some(assembly)));
+        code.unwrap_or_else(|| Program::over_loops(schedule))
+    }
+
+    fn new(schedule: Schedule<KernelStep>, assembly: Option<Assembly>) -> Option<Program> {
+        let has_loops = schedule.steps.iter().any(Step::has_loops);
         let mut compiler = Compiler { slots: &schedule.slots, needs: Needs::default(), assembly };
         let steps = compiler.steps(schedule.steps, Needed::by_outputs(&schedule.outputs));
         let Compiler { needs, assembly, .. } = compiler;
@@ -144,28 +168,30 @@ impl Program {
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
         let frames = Frames::default();
-        Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames })
+        Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames, has_loops })
     }
 
-    /// Number of outputs.
-    pub fn n_outputs(&self) -> usize {
-        self.outputs.len()
-    }
-
-    /// Runs on inputs of the right types, and gives the outputs in order.
+    /// Runs on inputs of the right types, and gives the outputs in order. Inputs that the graph says are donated are asked
+    /// for by `donated`; they are copied if they are shared.
     pub fn run<'a>(
         &self,
         n_inputs: usize,
         input: impl Fn(usize) -> &'a Arc<Buffer>,
+        mut donated: impl FnMut(usize) -> Arc<Buffer>,
         output: impl FnMut(Arc<Buffer>),
     ) -> Result<(), RunError> {
+        let _run = self.has_loops.then(interrupt::Run::begin);
         let mut frame = match self.frames.take() {
             Some(frame) => frame,
             None => Box::new(Frame::new(&self.slots, &self.needs)?),
         };
         // Inputs are the first slots.
         for i in 0..n_inputs {
-            frame.lend(SlotId(i as u32), input(i).as_ptr());
+            let slot = SlotId(i as u32);
+            match self.slots[i] {
+                Slot::Donated { .. } => frame.give(slot, donated(i).unshared()?),
+                _ => frame.lend(slot, input(i).as_ptr()),
+            }
         }
         for &slot in &self.results {
             let Slot::Result { bytes } = self.slots[slot.0 as usize] else { continue };
@@ -178,6 +204,10 @@ impl Program {
         // If a called function panics this is not reached, and the frame is dropped.
         if outcome.is_ok() {
             self.collect(&mut frame, input, output);
+        }
+        // What was donated and did not leave.
+        for slot in (0..n_inputs).filter(|&i| matches!(self.slots[i], Slot::Donated { .. })) {
+            frame.take(SlotId(slot as u32));
         }
         self.frames.put(frame);
         outcome
@@ -195,7 +225,7 @@ impl Program {
             output(match &self.slots[out.slot.0 as usize] {
                 Slot::Input(position) => input(*position).clone(),
                 Slot::Constant(value) => value.clone(),
-                Slot::Result { .. } => match frame.take(out.slot) {
+                Slot::Result { .. } | Slot::Donated { .. } => match frame.take(out.slot) {
                     Some(buffer) => {
                         let buffer = buffer.typed(out.dtype, out.len);
                         if self.outputs[i + 1..].iter().any(|later| later.slot == out.slot) {
@@ -231,25 +261,32 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
     unsafe {
         match step {
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
-            Step::Kernel(Launch::Scalars(program)) => program.run(frame),
-            Step::Kernel(Launch::Single(program)) => program.run(frame),
+            Step::Kernel(Launch::Scalars(program)) => program.run(frame)?,
+            Step::Kernel(Launch::Single(program)) => program.run(frame)?,
             Step::Copy { from, to } => {
                 frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
             }
-            Step::While { cond, flag, body, swaps } => loop {
-                run_steps(cond, frame)?;
-                if *frame.address(*flag) == 0 {
-                    break;
+            Step::While { cond, flag, body, swaps, origin } => {
+                let mut rounds_left = interrupt::limit();
+                loop {
+                    run_steps(cond, frame)?;
+                    if *frame.address(*flag) == 0 {
+                        break;
+                    }
+                    run_steps(body, frame)?;
+                    swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
+                    rounds_left -= 1;
+                    if rounds_left == 0 || interrupt::must_stop() {
+                        return Err(interrupt::stopped(*origin));
+                    }
                 }
-                run_steps(body, frame)?;
-                swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
-            },
+            }
             Step::Switch { index, branches } => {
                 let index = *frame.address(*index).cast::<i32>();
                 let chosen = index.max(0).unsigned_abs() as usize;
                 run_steps(&branches[chosen.min(branches.len() - 1)], frame)?;
             }
-            Step::Scan { length, reverse, windows, body, swaps } => {
+            Step::Scan { length, reverse, windows, body, swaps, origin } => {
                 for step in 0..*length {
                     let row = if *reverse { length - 1 - step } else { step };
                     for &Moving { window, over, row: bytes } in windows {
@@ -258,6 +295,9 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
                     }
                     run_steps(body, frame)?;
                     swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
+                    if interrupt::must_stop() {
+                        return Err(interrupt::stopped(*origin));
+                    }
                 }
             }
             Step::Call { call, origin, args, outs } => call::run(call, *origin, args, outs, frame)?,
@@ -311,12 +351,12 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
                 let outside = element::outside(*mode, from.dtype).unwrap_or_default();
                 let outside = Bits::from_ne_bytes(*outside.first_chunk().expect("no element is larger"));
                 let clip = *mode == OutOfBounds::Clip;
-                builtin::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
+                places::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
             }),
             Step::Scatter { indices, updates, to, places, kind } => match kind {
                 ScatterKind::Set => with_bits!(to.dtype, Bits => {
                     let out = frame.write_bits::<Bits>(to.slot, to.len);
-                    builtin::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
+                    places::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
                 }),
                 ScatterKind::Combine(combine) => {
                     let updates = frame.read(Tensor { slot: *updates, dtype: to.dtype, len: places.len() });

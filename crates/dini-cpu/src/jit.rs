@@ -8,7 +8,8 @@
 //!
 //! Limits: AVX2 with FMA and BMI2, or AVX-512 (F, BW, DQ, VL); without, or where the system denies executable memory, or
 //! with `DINI_JIT=off` in the environment, [`Assembly::begin`] gives `None` and the interpreter runs everything.
-//! `DINI_JIT=avx2` keeps to AVX2. Kernels that call functions without a vector form, that only copy, or whose values need
+//! Code is made when it pays ([`crate::tiers`]); with `DINI_JIT=on`, `avx512` or `avx2` it is made before the first run, the
+//! last for AVX2 alone. Kernels that call functions without a vector form, that only copy, or whose values need
 //! more than 64 KiB of stack stay with the interpreter too. Code does not poll for a request to stop.
 
 mod emit;
@@ -26,11 +27,14 @@ mod single;
 mod tests;
 mod verify;
 
-use crate::schedule::{KernelStep, Needed, Step};
+use crate::{
+    schedule::{KernelStep, Needed, Slot, Step},
+    tiers::Timing,
+};
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
-pub(crate) use request::{Key, Request, Source};
+pub(crate) use request::{Request, Single, Source, accumulates};
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.
@@ -77,20 +81,16 @@ fn max_instructions(isa: Isa) -> usize {
 /// values live at a time, the choice of what to spill takes time that grows with the square of their number.
 const MAX_SINGLE_INSTRUCTIONS: usize = 10_000;
 
-fn count_instructions(steps: &[Step<KernelStep>]) -> usize {
-    let count = |step: &Step<KernelStep>| match step {
-        Step::Kernel(KernelStep { kernel, .. }) => kernel.body.len(),
-        Step::While { cond, body, .. } => count_instructions(cond) + count_instructions(body),
-        _ => 1,
-    };
-    steps.iter().map(count).sum()
+/// Whether a step computes few elements, so that it may be a part of a program over single elements.
+pub(crate) fn is_small(step: &Step<KernelStep>) -> bool {
+    single::admits(step)
 }
 
 impl Assembly {
     /// Starts a program's code, if this process may run such.
     pub fn begin() -> Option<Assembly> {
         let (assembler, functions, module) = Default::default();
-        Some(Assembly { isa: isa()?, assembler, functions, module })
+        Some(Assembly { isa: setting().1?, assembler, functions, module })
     }
 
     /// Compiles a kernel; `None` if the interpreter runs it faster, or lanes do not hold its elements.
@@ -104,7 +104,7 @@ impl Assembly {
         }
         let n_instructions = lanes.insts.len();
         let entry = self.append(&mut lanes, true, false)?;
-        let is_long = request.kernel.len >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
+        let is_long = request.run >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
         let mut rounds = None;
         if is_long && n_instructions <= max_instructions(self.isa) {
             let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
@@ -113,15 +113,15 @@ impl Assembly {
         Some(Machine { module: self.module.clone(), entry, rounds })
     }
 
-    /// Compiles steps over single elements, of which what is `needed` counts; `None` if they are not handled, or too long.
-    /// Gives the places whose addresses the table must hold too.
-    pub fn single(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<(Machine, Vec<Key>)> {
-        if count_instructions(steps) > MAX_SINGLE_INSTRUCTIONS {
+    /// Compiles [small](is_small) steps, of which what is `needed` counts; `None` if they are not handled, too long, or
+    /// faster one by one.
+    pub fn single(&mut self, steps: &[Step<KernelStep>], slots: &[Slot], needed: &Needed) -> Option<(Machine, Single)> {
+        if !single::is_worthwhile(steps, MAX_SINGLE_INSTRUCTIONS) {
             return None;
         }
-        let (mut lanes, table) = single::lower(self.isa, steps, needed)?;
+        let (mut lanes, single) = single::lower(self.isa, steps, slots, needed)?;
         let entry = self.append(&mut lanes, false, false)?;
-        Some((Machine { module: self.module.clone(), entry, rounds: None }, table))
+        Some((Machine { module: self.module.clone(), entry, rounds: None }, single))
     }
 
     /// Appends code and says where it begins; `None` if it needs too much of the stack, or any though it must not.
@@ -129,7 +129,7 @@ impl Assembly {
         let functions: Vec<Arc<Function>> = lanes.functions.drain(..).map(Arc::new).collect();
         let allocation = registers::allocate(lanes, over_points);
         debug_assert_eq!(verify::verify(lanes, &allocation), Ok(()), "{lanes}{allocation}");
-        if !emit::fits(lanes.isa, &allocation) || (in_registers && allocation.n_slots > 0) {
+        if !emit::fits(lanes, &allocation) || (in_registers && allocation.n_slots > 0) {
             return None;
         }
         let entry = self.assembler.align();
@@ -147,19 +147,19 @@ impl Assembly {
 }
 
 impl Machine {
-    /// Runs over points `start..end`.
+    /// Runs over points `start..end` of a run that began at point `first`.
     ///
     /// # Safety
     /// The table must hold the addresses that the request named: of point 0 of what is accessed by points, of point
-    /// `start` of cells, with memory up to point `end`, and of single elements. What is written overlaps only what is
-    /// read at the same points.
-    pub unsafe fn run(&self, table: &[*mut u8], start: usize, end: usize) {
+    /// `first` of cells, with memory up to point `end`, of accumulators, and of single elements. What is written overlaps
+    /// only what is read at the same points.
+    pub unsafe fn run(&self, table: &[*mut u8], first: usize, start: usize, end: usize) {
         type Function = unsafe extern "sysv64" fn(*const *mut u8, usize, usize, usize);
         let module = self.module.get().expect("programs run after their assembly is finished");
         // SAFETY: at entries there are functions of this type, put there by `emit`; the rest is promised by the caller.
         let call = |entry: usize, from: usize, to: usize| unsafe {
             let function: Function = std::mem::transmute(module.code.start().add(entry));
-            function(table.as_ptr(), from, to, from - start);
+            function(table.as_ptr(), from, to, from - first);
         };
         let mut rest = start;
         if let Some((entry, round)) = self.rounds {
@@ -174,20 +174,49 @@ impl Machine {
     }
 }
 
-/// What code is made for.
-fn isa() -> Option<Isa> {
+impl Machine {
+    /// Runs code for single elements. The error is the position of a loop that was stopped.
+    ///
+    /// # Safety
+    /// The table must hold the addresses that [`Single`] names, of memory for the elements that the slots hold.
+    pub unsafe fn run_once(&self, table: &[*mut u8]) -> Result<(), usize> {
+        type Function = unsafe extern "sysv64" fn(*const *mut u8) -> usize;
+        let module = self.module.get().expect("programs run after their assembly is finished");
+        // SAFETY: at entries of code for single elements there are functions of this type, put there by `emit`; the rest
+        // is promised by the caller.
+        let stopped = unsafe {
+            let function: Function = std::mem::transmute(module.code.start().add(self.entry));
+            function(table.as_ptr())
+        };
+        stopped.checked_sub(1).map_or(Ok(()), Err)
+    }
+}
+
+/// When code is to be made, and for what.
+fn setting() -> (Timing, Option<Isa>) {
     #[cfg(test)]
     if let Some(forced) = FORCED.get() {
-        return forced;
+        return (if forced.is_some() { Timing::AtOnce } else { Timing::Never }, forced);
     }
-    static ISA: OnceLock<Option<Isa>> = OnceLock::new();
-    *ISA.get_or_init(|| {
+    static SETTING: OnceLock<(Timing, Option<Isa>)> = OnceLock::new();
+    *SETTING.get_or_init(|| {
         let wish = std::env::var("DINI_JIT").unwrap_or_default();
         if wish == "off" || !memory::is_granted() {
-            return None;
+            return (Timing::Never, None);
         }
-        supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2)
+        let best = supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2);
+        let timing = match &wish[..] {
+            _ if best.is_none() => Timing::Never,
+            "on" | "avx2" | "avx512" => Timing::AtOnce,
+            _ => Timing::WhenItPays,
+        };
+        (timing, best)
     })
+}
+
+/// When machine code is to be made.
+pub(crate) fn timing() -> Timing {
+    setting().0
 }
 
 /// The instruction sets of this processor, best first.
@@ -208,7 +237,7 @@ fn supported() -> Vec<Isa> {
 
 #[cfg(test)]
 thread_local! {
-    /// What tests make [`isa`] say: `Some(None)` is no machine code.
+    /// What tests make [`setting`] say: `Some(None)` is no machine code.
     static FORCED: std::cell::Cell<Option<Option<Isa>>> = const { std::cell::Cell::new(None) };
 }
 

@@ -13,6 +13,7 @@ pub mod explain;
 mod fuse;
 pub mod graph;
 mod interp;
+pub mod interrupt;
 #[cfg(all(target_arch = "x86_64", unix))]
 mod jit;
 #[cfg(not(all(target_arch = "x86_64", unix)))]
@@ -25,5 +26,6 @@ pub mod math;
 mod reference;
 pub mod scalar;
 mod schedule;
+mod tiers;
 
 pub use executable::{Executable, RunError};

@@ -1,5 +1,7 @@
 //! Machine code against the interpreter, bit for bit.
 
+mod rows;
+
 use super::with_each_executor;
 use crate::{
     buffer::Buffer,

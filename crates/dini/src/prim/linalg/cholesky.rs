@@ -10,7 +10,7 @@ use crate::{
 use dini_cpu::{
     dtype::DType,
     dtype::Element,
-    graph::{CallError, TensorMut, TensorRef},
+    graph::{CallError, CallFn, Routine, TensorMut, TensorRef},
     linalg,
     linalg::Real,
 };
@@ -30,14 +30,15 @@ impl Primitive for Cholesky {
             square_shape(a)?;
             Ok(vec![a.clone()])
         },
-        lower: Lower::Call(|_| {
-            Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
+        lower: Lower::Routine(|_| {
+            let function: Arc<CallFn> = Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
                 match args[0].data.dtype() {
                     DType::F32 => factor::<f32>(&args[0], &mut outs[0]),
                     _ => factor::<f64>(&args[0], &mut outs[0]),
                 }
                 Ok::<(), CallError>(())
-            })
+            });
+            (Routine::Cholesky, function)
         }),
         jvp: Jvp::By(|_, _, y, t| Ok(vec![t[0].as_ref().map(|a_dot| cholesky_jvp(&y[0], a_dot))])),
         transpose: Transpose::NotLinear,

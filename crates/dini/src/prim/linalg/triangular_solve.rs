@@ -13,7 +13,7 @@ use crate::{
 };
 use dini_cpu::{
     dtype::{DType, Element},
-    graph::{CallError, TensorMut, TensorRef},
+    graph::{CallError, CallFn, Routine, TensorMut, TensorRef},
     linalg::{self, Real},
 };
 use std::sync::Arc;
@@ -37,15 +37,17 @@ impl Primitive for TriangularSolve {
     const NAME: &'static str = "triangular_solve";
     const RULES: Rules<Self> = Rules {
         infer: |_, avals| infer(avals),
-        lower: Lower::Call(|p| {
+        lower: Lower::Routine(|p| {
             let p = *p;
-            Arc::new(move |args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
+            let function: Arc<CallFn> = Arc::new(move |args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
                 match args[0].data.dtype() {
                     DType::F32 => p.solve::<f32>(args, &mut outs[0]),
                     _ => p.solve::<f64>(args, &mut outs[0]),
                 }
                 Ok::<(), CallError>(())
-            })
+            });
+            let TriangularSolve { lower, transpose, unit_diagonal } = p;
+            (Routine::TriangularSolve { lower, transpose, unit_diagonal }, function)
         }),
         jvp: Jvp::By(|p, x, y, t| Ok(vec![p.jvp(&x[0], &y[0], t)])),
         transpose: Transpose::By(triangular_solve_transpose),
