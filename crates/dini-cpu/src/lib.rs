@@ -22,6 +22,7 @@ mod jit;
 mod kernel;
 pub mod linalg;
 pub mod math;
+mod pool;
 #[cfg(test)]
 mod reference;
 pub mod scalar;
@@ -29,3 +30,4 @@ mod schedule;
 mod tiers;
 
 pub use executable::{Executable, RunError};
+pub use pool::{num_threads, set_num_threads};

@@ -13,6 +13,7 @@ mod boxes;
 mod compile;
 mod reduction;
 mod strips;
+mod threads;
 
 use super::{
     frame::{self, Frame, Needs},
@@ -51,6 +52,8 @@ pub(super) struct TileProgram {
     boxes: Option<Boxes>,
     reduction: Option<Reduction>,
     scratch_bytes: usize,
+    /// About how long a point takes.
+    ns_per_point: f64,
     /// Where the program's bases and its scratch space begin in those of the frame.
     first_base: usize,
     first_scratch: usize,
@@ -144,6 +147,9 @@ impl TileProgram {
         let bases = &mut frame.bases[self.first_base..][..self.bases.len()];
         // SAFETY: promised by the caller; registers are written before they are read, by the kernel's order.
         unsafe {
+            if self.pays_for_threads() {
+                return self.run_on_threads(bases);
+            }
             self.begin(bases);
             match &self.reduction {
                 Some(reduction) => self.reduce(reduction, bases, 0..reduction.outer()),

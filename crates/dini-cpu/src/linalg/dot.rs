@@ -11,6 +11,7 @@ use super::{
 use crate::{
     graph::DotAxes,
     math::{Scalar, Slice, SliceMut},
+    pool,
 };
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
@@ -219,8 +220,33 @@ fn matmul_large<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, depth: usize, n_col
     let n_rows = out.len() / n_columns;
     let a = a.view(n_rows, depth);
     let b = b.view(depth, n_columns);
-    let out = MatMut::from_row_major_slice_mut(out, n_rows, n_columns);
-    matmul(out, Accum::Replace, a, b, T::ONE, Par::Seq);
+    // An element's sum does not depend on which rows are computed together.
+    let ns_per_row = (n_columns * depth) as f64 * NS_PER_PRODUCT;
+    let start = Start(out.as_mut_ptr());
+    pool::for_ranges(n_rows, ROWS_TOGETHER, ns_per_row, &|first, end| {
+        // SAFETY: ranges of rows do not overlap, and are borrowed mutably by this function.
+        let out = unsafe { std::slice::from_raw_parts_mut(start.row(first * n_columns), (end - first) * n_columns) };
+        let out = MatMut::from_row_major_slice_mut(out, end - first, n_columns);
+        matmul(out, Accum::Replace, a.subrows(first, end - first), b, T::ONE, Par::Seq);
+    });
+}
+
+/// Threads take rows by so many, a multiple of what the innermost loops of `faer` compute at once.
+const ROWS_TOGETHER: usize = 96;
+
+/// How long a product and a sum take at least, on one thread.
+const NS_PER_PRODUCT: f64 = 0.03;
+
+/// Where a result begins, for all threads.
+struct Start<T>(*mut T);
+
+// SAFETY: each thread writes rows of its own.
+unsafe impl<T> Sync for Start<T> {}
+
+impl<T> Start<T> {
+    fn row(&self, offset: usize) -> *mut T {
+        self.0.wrapping_add(offset)
+    }
 }
 
 impl<'a, T> Matrix<'a, T> {
