@@ -29,13 +29,15 @@ use scalar::ScalarProgram;
 use single::SingleProgram;
 use std::{cell::RefCell, sync::Arc};
 use strided::with_bits;
-use tile::TileProgram;
+use tile::{StripProgram, TileProgram};
 
 /// A kernel ready to run.
 #[derive(Debug)]
 enum Launch {
     /// Tile by tile.
     Tiles(TileProgram),
+    /// Several kernels, strip by strip.
+    Strips(StripProgram),
     /// Kernels over one point, and loops of such.
     Scalars(ScalarProgram),
     /// The same as machine code.
@@ -129,6 +131,12 @@ impl Compiler<'_> {
     }
 
     fn step(&mut self, step: Step<KernelStep>, needed: &Needed) -> Step<Launch> {
+        if let Step::Strips { kernels, strips } = &step {
+            let programs = kernels.iter().map(|step| TileProgram::new(step, self.assembly.as_mut())).collect();
+            let program = StripProgram::new(programs, strips);
+            self.needs = self.needs.and(program.needs());
+            return Step::Kernel(Launch::Strips(program));
+        }
         let inside = match step {
             Step::While { .. } | Step::Switch { .. } | Step::Scan { .. } => needed.inside(&step),
             _ => Needed::default(),
@@ -261,6 +269,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
     unsafe {
         match step {
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
+            Step::Kernel(Launch::Strips(program)) => program.run(frame),
             Step::Kernel(Launch::Scalars(program)) => program.run(frame)?,
             Step::Kernel(Launch::Single(program)) => program.run(frame)?,
             Step::Copy { from, to } => {
@@ -301,6 +310,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
                 }
             }
             Step::Call { call, origin, args, outs } => call::run(call, *origin, args, outs, frame)?,
+            Step::Strips { .. } => unreachable!("compiled to one launch"),
             Step::Assemble { .. }
             | Step::ArgReduce { .. }
             | Step::Cumulative { .. }
@@ -366,6 +376,7 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
             },
             Step::Dot { a, b, plan, to } => plan.run(frame.read(*a), frame.read(*b), frame.write(*to)),
             Step::Kernel(_)
+            | Step::Strips { .. }
             | Step::Copy { .. }
             | Step::Call { .. }
             | Step::While { .. }

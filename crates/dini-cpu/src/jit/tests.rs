@@ -1,5 +1,6 @@
 //! Machine code against the interpreter, bit for bit.
 
+mod fused;
 mod rows;
 
 use super::with_each_executor;
