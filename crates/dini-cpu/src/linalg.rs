@@ -1,10 +1,16 @@
 //! Dense linear algebra on row-major matrices: products, Cholesky and LU factorizations, triangular solves.
 //!
-//! Large problems go through `faer`, sequentially; matrix-vector work, few right-hand sides and small sizes through
-//! loops of our own, which walk rows contiguously. Every result is a function of its operands on a given machine: no
-//! threads, no run-time tuning.
+//! Small systems are solved eight at a time, each in a lane (`small`). Large products and factorizations go through
+//! `faer`, sequentially, around panels and transposes of our own; matrix-vector work and few right-hand sides through loops
+//! that walk rows contiguously. Every result is a function of its operands on a given machine: no threads, no run-time
+//! tuning.
+//!
+//! Platform-specific code is in `transpose` alone.
 //!
 //! Invariant: no input value panics or hangs. Shapes are the caller's business and are asserted.
+//!
+//! Invariant: factors and solutions of a matrix do not depend on its neighbours in a batch, nor on where a batch is cut.
+//! Machine code for single small systems (`jit/single/linalg.rs`) does the operations of `small` in its order.
 
 mod cholesky;
 mod dot;
