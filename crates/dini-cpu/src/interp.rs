@@ -7,6 +7,7 @@ mod builtin;
 mod call;
 pub(crate) mod frame;
 mod frames;
+mod lanewise;
 mod reduce;
 mod scalar;
 mod single;
@@ -24,6 +25,7 @@ use crate::{
 };
 use frame::{Frame, Needs};
 use frames::Frames;
+use lanewise::LanewiseProgram;
 use scalar::ScalarProgram;
 use single::SingleProgram;
 use std::{cell::RefCell, sync::Arc};
@@ -37,8 +39,10 @@ enum Launch {
     Tiles(TileProgram),
     /// Kernels over one point, and loops of such.
     Scalars(ScalarProgram),
-    /// The same as machine code.
+    /// Steps over few elements, as machine code.
     Single(SingleProgram),
+    /// A loop that every element runs by itself, as machine code.
+    Lanewise(LanewiseProgram),
 }
 
 /// A schedule ready to run.
@@ -128,6 +132,12 @@ impl Compiler<'_> {
     }
 
     fn step(&mut self, step: Step<KernelStep>, needed: &Needed) -> Step<Launch> {
+        if let Some(assembly) = &mut self.assembly
+            && let Some(program) = LanewiseProgram::new(&step, needed, assembly)
+        {
+            self.needs = self.needs.and(program.needs());
+            return Step::Kernel(Launch::Lanewise(program));
+        }
         let inside = match step {
             Step::While { .. } | Step::Switch { .. } | Step::Scan { .. } => needed.inside(&step),
             _ => Needed::default(),
@@ -255,6 +265,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
             Step::Kernel(Launch::Scalars(program)) => program.run(frame)?,
             Step::Kernel(Launch::Single(program)) => program.run(frame)?,
+            Step::Kernel(Launch::Lanewise(program)) => program.run(frame)?,
             Step::Copy { from, to } => {
                 frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
             }

@@ -5,7 +5,7 @@ use crate::schedule::{KernelStep, Needed, Slot, Step};
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Request, Single, Source};
+pub(crate) use request::{Lanewise, Request, Single, Source};
 
 /// There is none.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ impl Assembly {
         match *self {}
     }
 
+    pub fn lanewise(&mut self, _: &Step<KernelStep>, _: &Needed) -> Option<(Machine, Lanewise)> {
+        match *self {}
+    }
+
     pub fn finish(self) -> Option<()> {
         match self {}
     }
@@ -42,7 +46,7 @@ impl Machine {
 
     /// # Safety
     /// Nothing can call this.
-    pub unsafe fn run_once(&self, _: &[*mut u8]) -> Result<(), usize> {
+    pub unsafe fn run_once(&self, _: &[*mut u8], _: usize) -> Result<(), usize> {
         match *self {}
     }
 }
