@@ -3,15 +3,16 @@
 use crate::{
     buffer::{Buffer, OutOfMemory},
     graph::{CallError, Graph, TensorType},
-    interp::Program,
     interrupt::StopReason,
+    schedule,
+    tiers::Tiers,
 };
 use std::{fmt, sync::Arc};
 
 /// A graph turned into kernels and a schedule.
 pub struct Executable {
     input_types: Vec<TensorType>,
-    program: Program,
+    tiers: Tiers,
 }
 
 /// What fails at run time.
@@ -72,7 +73,7 @@ impl Executable {
         {
             panic!("graph is wrong: {message}");
         }
-        Executable { input_types: graph.input_types().to_vec(), program: Program::new(graph) }
+        Executable { input_types: graph.input_types().to_vec(), tiers: Tiers::new(schedule::schedule(graph)) }
     }
 
     /// The types of the inputs.
@@ -92,13 +93,14 @@ impl Executable {
     pub fn run(&self, inputs: &[Arc<Buffer>]) -> Result<Vec<Arc<Buffer>>, RunError> {
         let expected = self.input_types.len();
         assert!(inputs.len() == expected, "{} inputs, expected {expected}", inputs.len());
-        let mut outputs = Vec::with_capacity(self.program.n_outputs());
-        self.run_each(|i| &inputs[i], |output| outputs.push(output))?;
+        let mut outputs = vec![];
+        self.run_each(|i| &inputs[i], |i| inputs[i].clone(), |output| outputs.push(output))?;
         Ok(outputs)
     }
 
     /// [`Executable::run`] that asks for each input by its number and gives each output in order: without a list of
-    /// either, a call of a small program takes half the time.
+    /// either, a call of a small program takes half the time. Inputs that the graph says are donated are asked for by
+    /// `donated`: their memory is used again, if nobody else holds it.
     ///
     /// # Errors
     /// As for [`Executable::run`].
@@ -108,13 +110,24 @@ impl Executable {
     pub fn run_each<'a>(
         &self,
         input: impl Fn(usize) -> &'a Arc<Buffer>,
+        mut donated: impl FnMut(usize) -> Arc<Buffer>,
         output: impl FnMut(Arc<Buffer>),
     ) -> Result<(), RunError> {
-        for (i, t) in self.input_types.iter().enumerate() {
-            let input = input(i);
+        let check = |i: usize, input: &Buffer| {
+            let t = &self.input_types[i];
             let fits = input.dtype() == t.dtype && input.len() == t.len();
             assert!(fits, "input {i} has {} elements of {}, expected {t}", input.len(), input.dtype());
-        }
-        self.program.run(self.input_types.len(), input, output)
+        };
+        let input = |i: usize| {
+            let input = input(i);
+            check(i, input);
+            input
+        };
+        let donated = |i: usize| {
+            let input = donated(i);
+            check(i, &input);
+            input
+        };
+        self.tiers.program().run(self.input_types.len(), input, donated, output)
     }
 }

@@ -8,6 +8,7 @@ mod call;
 pub(crate) mod frame;
 mod frames;
 mod lanewise;
+mod places;
 mod reduce;
 mod scalar;
 mod single;
@@ -18,10 +19,10 @@ use crate::{
     buffer::Buffer,
     element,
     executable::RunError,
-    graph::{Graph, OutOfBounds, ScatterKind},
+    graph::{OutOfBounds, ScatterKind},
     interrupt,
     jit::{self, Assembly},
-    schedule::{self, Effect, KernelStep, Moving, Needed, Slot, SlotId, Step, Tensor},
+    schedule::{Effect, KernelStep, Moving, Needed, Schedule, Slot, SlotId, Step, Tensor},
 };
 use frame::{Frame, Needs};
 use frames::Frames;
@@ -155,16 +156,18 @@ impl Compiler<'_> {
 }
 
 impl Program {
-    /// Compiles a graph.
-    pub fn new(graph: &Graph) -> Program {
-        Program::compile(graph, Assembly::begin())
-            .or_else(|| Program::compile(graph, None))
-            .expect("without machine code nothing is denied")
+    /// Prepares a schedule for the precompiled loops.
+    pub fn over_loops(schedule: Schedule<KernelStep>) -> Program {
+        Program::new(schedule, None).expect("without machine code nothing is denied")
     }
 
-    /// Compiles a graph; `None` if the system denies memory for machine code.
-    fn compile(graph: &Graph, assembly: Option<Assembly>) -> Option<Program> {
-        let schedule = schedule::schedule(graph);
+    /// Compiles a schedule to machine code as far as there is any, where the system lets it run.
+    pub fn as_code_if_possible(schedule: Schedule<KernelStep>) -> Program {
+        let code = Assembly::begin().and_then(|assembly| Program::new(schedule.clone(), Some(assembly)));
+        code.unwrap_or_else(|| Program::over_loops(schedule))
+    }
+
+    fn new(schedule: Schedule<KernelStep>, assembly: Option<Assembly>) -> Option<Program> {
         let has_loops = schedule.steps.iter().any(Step::has_loops);
         let mut compiler = Compiler { slots: &schedule.slots, needs: Needs::default(), assembly };
         let steps = compiler.steps(schedule.steps, Needed::by_outputs(&schedule.outputs));
@@ -178,16 +181,13 @@ impl Program {
         Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames, has_loops })
     }
 
-    /// Number of outputs.
-    pub fn n_outputs(&self) -> usize {
-        self.outputs.len()
-    }
-
-    /// Runs on inputs of the right types, and gives the outputs in order.
+    /// Runs on inputs of the right types, and gives the outputs in order. Inputs that the graph says are donated are asked
+    /// for by `donated`; they are copied if they are shared.
     pub fn run<'a>(
         &self,
         n_inputs: usize,
         input: impl Fn(usize) -> &'a Arc<Buffer>,
+        mut donated: impl FnMut(usize) -> Arc<Buffer>,
         output: impl FnMut(Arc<Buffer>),
     ) -> Result<(), RunError> {
         let _run = self.has_loops.then(interrupt::Run::begin);
@@ -197,7 +197,11 @@ impl Program {
         };
         // Inputs are the first slots.
         for i in 0..n_inputs {
-            frame.lend(SlotId(i as u32), input(i).as_ptr());
+            let slot = SlotId(i as u32);
+            match self.slots[i] {
+                Slot::Donated { .. } => frame.give(slot, donated(i).unshared()?),
+                _ => frame.lend(slot, input(i).as_ptr()),
+            }
         }
         for &slot in &self.results {
             let Slot::Result { bytes } = self.slots[slot.0 as usize] else { continue };
@@ -210,6 +214,10 @@ impl Program {
         // If a called function panics this is not reached, and the frame is dropped.
         if outcome.is_ok() {
             self.collect(&mut frame, input, output);
+        }
+        // What was donated and did not leave.
+        for slot in (0..n_inputs).filter(|&i| matches!(self.slots[i], Slot::Donated { .. })) {
+            frame.take(SlotId(slot as u32));
         }
         self.frames.put(frame);
         outcome
@@ -227,7 +235,7 @@ impl Program {
             output(match &self.slots[out.slot.0 as usize] {
                 Slot::Input(position) => input(*position).clone(),
                 Slot::Constant(value) => value.clone(),
-                Slot::Result { .. } => match frame.take(out.slot) {
+                Slot::Result { .. } | Slot::Donated { .. } => match frame.take(out.slot) {
                     Some(buffer) => {
                         let buffer = buffer.typed(out.dtype, out.len);
                         if self.outputs[i + 1..].iter().any(|later| later.slot == out.slot) {
@@ -354,12 +362,12 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
                 let outside = element::outside(*mode, from.dtype).unwrap_or_default();
                 let outside = Bits::from_ne_bytes(*outside.first_chunk().expect("no element is larger"));
                 let clip = *mode == OutOfBounds::Clip;
-                builtin::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
+                places::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
             }),
             Step::Scatter { indices, updates, to, places, kind } => match kind {
                 ScatterKind::Set => with_bits!(to.dtype, Bits => {
                     let out = frame.write_bits::<Bits>(to.slot, to.len);
-                    builtin::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
+                    places::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
                 }),
                 ScatterKind::Combine(combine) => {
                     let updates = frame.read(Tensor { slot: *updates, dtype: to.dtype, len: places.len() });

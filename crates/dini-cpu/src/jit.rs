@@ -8,11 +8,13 @@
 //!
 //! Limits: AVX2 with FMA and BMI2, or AVX-512 (F, BW, DQ, VL); without, or where the system denies executable memory, or
 //! with `DINI_JIT=off` in the environment, [`Assembly::begin`] gives `None` and the interpreter runs everything.
-//! `DINI_JIT=avx2` keeps to AVX2. Kernels that call functions without a vector form, that only copy, or whose values need
+//! Code is made when it pays ([`crate::tiers`]); with `DINI_JIT=on`, `avx512` or `avx2` it is made before the first run, the
+//! last for AVX2 alone. Kernels that call functions without a vector form, that only copy, or whose values need
 //! more than 64 KiB of stack stay with the interpreter too.
 //!
-//! Small programs, loops and branches included, become one function over single elements ([`single`]). Their loops pause
-//! every fraction of a millisecond to look for a reason to stop ([`crate::interrupt`]).
+//! Small programs, loops and branches included, become one function over single elements ([`single`]), and loops with a
+//! loop of its own for each element one over chunks of them ([`lanewise`]). Their loops pause every fraction of a
+//! millisecond to look for a reason to stop ([`crate::interrupt`]).
 
 mod emit;
 mod encode;
@@ -30,12 +32,15 @@ mod single;
 mod tests;
 mod verify;
 
-use crate::schedule::{KernelStep, Needed, Slot, Step};
+use crate::{
+    schedule::{KernelStep, Needed, Slot, Step},
+    tiers::Timing,
+};
 use emit::Extent;
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
-pub(crate) use request::{Lanewise, Request, Single, Source};
+pub(crate) use request::{Lanewise, Request, Single, Source, accumulates};
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.
@@ -91,7 +96,7 @@ impl Assembly {
     /// Starts a program's code, if this process may run such.
     pub fn begin() -> Option<Assembly> {
         let (assembler, functions, module) = Default::default();
-        Some(Assembly { isa: isa()?, assembler, functions, module })
+        Some(Assembly { isa: setting().1?, assembler, functions, module })
     }
 
     /// Compiles a kernel; `None` if the interpreter runs it faster, or lanes do not hold its elements.
@@ -105,7 +110,7 @@ impl Assembly {
         }
         let n_instructions = lanes.insts.len();
         let entry = self.append(&mut lanes, Extent::Points, false)?;
-        let is_long = request.kernel.len >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
+        let is_long = request.run >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
         let mut rounds = None;
         if is_long && n_instructions <= max_instructions(self.isa) {
             let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
@@ -168,19 +173,19 @@ impl Assembly {
 }
 
 impl Machine {
-    /// Runs over points `start..end`.
+    /// Runs over points `start..end` of a run that began at point `first`.
     ///
     /// # Safety
     /// The table must hold the addresses that the request named: of point 0 of what is accessed by points, of point
-    /// `start` of cells, with memory up to point `end`, and of single elements. What is written overlaps only what is
-    /// read at the same points.
-    pub unsafe fn run(&self, table: &[*mut u8], start: usize, end: usize) {
+    /// `first` of cells, with memory up to point `end`, of accumulators, and of single elements. What is written overlaps
+    /// only what is read at the same points.
+    pub unsafe fn run(&self, table: &[*mut u8], first: usize, start: usize, end: usize) {
         type Function = unsafe extern "sysv64" fn(*const *mut u8, usize, usize, usize);
         let module = self.module.get().expect("programs run after their assembly is finished");
         // SAFETY: at entries there are functions of this type, put there by `emit`; the rest is promised by the caller.
         let call = |entry: usize, from: usize, to: usize| unsafe {
             let function: Function = std::mem::transmute(module.code.start().add(entry));
-            function(table.as_ptr(), from, to, from - start);
+            function(table.as_ptr(), from, to, from - first);
         };
         let mut rest = start;
         if let Some((entry, round)) = self.rounds {
@@ -215,20 +220,31 @@ impl Machine {
     }
 }
 
-/// What code is made for.
-fn isa() -> Option<Isa> {
+/// When code is to be made, and for what.
+fn setting() -> (Timing, Option<Isa>) {
     #[cfg(test)]
     if let Some(forced) = FORCED.get() {
-        return forced;
+        return (if forced.is_some() { Timing::AtOnce } else { Timing::Never }, forced);
     }
-    static ISA: OnceLock<Option<Isa>> = OnceLock::new();
-    *ISA.get_or_init(|| {
+    static SETTING: OnceLock<(Timing, Option<Isa>)> = OnceLock::new();
+    *SETTING.get_or_init(|| {
         let wish = std::env::var("DINI_JIT").unwrap_or_default();
         if wish == "off" || !memory::is_granted() {
-            return None;
+            return (Timing::Never, None);
         }
-        supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2)
+        let best = supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2);
+        let timing = match &wish[..] {
+            _ if best.is_none() => Timing::Never,
+            "on" | "avx2" | "avx512" => Timing::AtOnce,
+            _ => Timing::WhenItPays,
+        };
+        (timing, best)
     })
+}
+
+/// When machine code is to be made.
+pub(crate) fn timing() -> Timing {
+    setting().0
 }
 
 /// The instruction sets of this processor, best first.
@@ -249,8 +265,17 @@ fn supported() -> Vec<Isa> {
 
 #[cfg(test)]
 thread_local! {
-    /// What tests make [`isa`] say: `Some(None)` is no machine code.
+    /// What tests make [`setting`] say: `Some(None)` is no machine code.
     static FORCED: std::cell::Cell<Option<Option<Isa>>> = const { std::cell::Cell::new(None) };
+}
+
+/// What a function gives with the interpreter.
+#[cfg(test)]
+pub(crate) fn with_interpreter<T>(function: impl FnOnce() -> T) -> T {
+    let before = FORCED.replace(Some(None));
+    let result = function();
+    FORCED.set(before);
+    result
 }
 
 /// Runs a test once for each executor of this machine: the interpreter, then each instruction set.

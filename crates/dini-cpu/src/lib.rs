@@ -26,5 +26,6 @@ pub mod math;
 mod reference;
 pub mod scalar;
 mod schedule;
+mod tiers;
 
 pub use executable::{Executable, RunError};

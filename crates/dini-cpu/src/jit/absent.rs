@@ -1,11 +1,19 @@
 //! In place of the compiler on machines that it knows nothing of: no assembly ever begins.
 
-use crate::schedule::{KernelStep, Needed, Slot, Step};
+use crate::{
+    schedule::{KernelStep, Needed, Slot, Step},
+    tiers::Timing,
+};
 
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Lanewise, Request, Single, Source};
+pub(crate) use request::{Lanewise, Request, Single, Source, accumulates};
+
+/// Never.
+pub(crate) fn timing() -> Timing {
+    Timing::Never
+}
 
 /// There is none.
 #[derive(Debug)]
@@ -40,7 +48,7 @@ impl Assembly {
 impl Machine {
     /// # Safety
     /// Nothing can call this.
-    pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize) {
+    pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize, _: usize) {
         match *self {}
     }
 
@@ -54,6 +62,12 @@ impl Machine {
 /// No step is compiled.
 pub(crate) fn is_small(_: &Step<KernelStep>) -> bool {
     false
+}
+
+/// What a function gives with the interpreter.
+#[cfg(test)]
+pub(crate) fn with_interpreter<T>(function: impl FnOnce() -> T) -> T {
+    function()
 }
 
 /// Runs a test with the only executor.

@@ -8,7 +8,7 @@
 
 use super::{
     encode::Isa,
-    lanes::{Event, Kind, Lanes, Loop, Op, Operand, Phi, Rounds, Store as LaneStore, Test, Value},
+    lanes::{Event, Kind, Lanes, Loop, Op, Operand, Phi, Rounds, Store as LaneStore, Test, Value, Walk},
     operations,
 };
 use crate::{
@@ -105,7 +105,7 @@ impl<'a> Lanewise<'a> {
                 table.push(slot);
                 table.len() - 1
             });
-            lanes.operands.push(Operand { base: base as u32, dtype, is_cell: false });
+            lanes.operands.push(Operand { base: base as u32, dtype, walk: Walk::Points });
         }
         let groups = 0..lanes.n_groups;
         // What is not changed is read once.
@@ -139,7 +139,7 @@ impl<'a> Lanewise<'a> {
                     table.push(slot);
                     table.len() - 1
                 });
-                let operand = Operand { base: base as u32, dtype: kernel.dtype(next), is_cell: false };
+                let operand = Operand { base: base as u32, dtype: kernel.dtype(next), walk: Walk::Points };
                 lanes.operands.push(operand);
                 let to = lanes.operands.len() as u32 - 1;
                 lanes.stores.push(LaneStore { from: phi.value, to, group });
@@ -170,7 +170,7 @@ impl<'a> Lanewise<'a> {
                 let kind = Kind::of(kernel.dtype(Reg(i as u32)));
                 let op = match access {
                     Access::Uniform { .. } => Op::Uniform(operand.0),
-                    Access::Contiguous { .. } | Access::Strided(_) => Op::Load(operand.0, group),
+                    Access::Contiguous { .. } | Access::Strided(_) | Access::Padded(_) => Op::Load(operand.0, group),
                 };
                 Some(lanes.push(op, kind, &[]))
             }

@@ -199,12 +199,16 @@ impl Lowering<'_> {
             values.push(match instruction {
                 Instruction::Load { operand, access } => {
                     let slot = slots[operand.0 as usize];
-                    let places = places(access, n).into_iter();
-                    places.map(|place| self.element(slot, dtype, place)).collect::<Option<Vec<Value>>>()?
+                    let read = |place| match (place, access) {
+                        (Some(place), _) => self.element(slot, dtype, place),
+                        (None, Access::Padded(padded)) => self.of_bytes(dtype, padded.fill),
+                        (None, _) => None,
+                    };
+                    places(access, n).into_iter().map(read).collect::<Option<Vec<Value>>>()?
                 }
                 Instruction::Count { dtype, access } => {
-                    let places = places(access, n).into_iter();
-                    places.map(|place| self.count(place, *dtype)).collect::<Option<Vec<Value>>>()?
+                    let count = |place: Option<usize>| self.count(place?, *dtype);
+                    places(access, n).into_iter().map(count).collect::<Option<Vec<Value>>>()?
                 }
                 Instruction::Map { op, args, .. } => {
                     let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
@@ -303,16 +307,15 @@ fn at(values: &[Value], point: usize) -> Value {
     if values.len() == 1 { values[0] } else { values[point] }
 }
 
-/// The places of the first `n` points.
-fn places(access: &Access, n: usize) -> Vec<usize> {
+/// The places of the first `n` points; none where the access pads.
+fn places(access: &Access, n: usize) -> Vec<Option<usize>> {
+    let mut places = vec![];
     match access {
-        Access::Contiguous { offset } => (*offset..offset + n).collect(),
-        Access::Uniform { offset } => vec![*offset; n],
-        Access::Strided(strided) => {
-            let mut places = vec![];
-            strided.for_each_index(|place| places.push(place));
-            places.truncate(n);
-            places
-        }
+        Access::Contiguous { offset } => places.extend((*offset..offset + n).map(Some)),
+        Access::Uniform { offset } => places.resize(n, Some(*offset)),
+        Access::Strided(strided) => strided.for_each_index(|place| places.push(Some(place))),
+        Access::Padded(padded) => places.extend(padded.places()),
     }
+    places.truncate(n);
+    places
 }

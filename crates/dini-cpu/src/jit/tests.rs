@@ -1,5 +1,8 @@
 //! Machine code against the interpreter, bit for bit.
 
+mod loops;
+mod rows;
+
 use super::with_each_executor;
 use crate::{
     buffer::Buffer,

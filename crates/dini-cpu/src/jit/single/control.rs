@@ -146,7 +146,7 @@ impl Lowering<'_> {
                     if let Instruction::Load { operand, access } = instruction {
                         let (slot, dtype) = (slots[operand.0 as usize], kernel.dtype(Reg(i as u32)));
                         let n = if kernel.uniform()[i] { 1 } else { kernel.len };
-                        for place in super::places(access, n) {
+                        for place in super::places(access, n).into_iter().flatten() {
                             self.preload_element(slot, dtype, place, written)?;
                         }
                     }
