@@ -125,8 +125,17 @@ impl Assembly {
         if !single::is_worthwhile(steps, MAX_SINGLE_INSTRUCTIONS) {
             return None;
         }
-        let (mut lanes, single) = single::lower(self.isa, steps, slots, needed)?;
-        let entry = self.append(&mut lanes, Extent::Once, false)?;
+        // Masks in vector registers are at hand sooner than those in registers of their own, if there are registers enough.
+        let with_short = single::lower(Isa::Avx2, steps, slots, needed)
+            .filter(|(lanes, _)| !lanes.insts.iter().any(|inst| matches!(inst.op, Op::Call(_))))
+            .and_then(|(mut lanes, single)| Some((self.append(&mut lanes, Extent::Once, true)?, single)));
+        let (entry, single) = match with_short {
+            Some(found) => found,
+            None => {
+                let (mut lanes, single) = single::lower(self.isa, steps, slots, needed)?;
+                (self.append(&mut lanes, Extent::Once, false)?, single)
+            }
+        };
         Some((Machine { module: self.module.clone(), entry, rounds: None }, single))
     }
 

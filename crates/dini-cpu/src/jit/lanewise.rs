@@ -152,7 +152,10 @@ impl<'a> Lanewise<'a> {
 
     /// So many groups that what a group holds through all rounds leaves registers for what a round computes.
     fn n_groups(&self, isa: Isa) -> u8 {
-        let is_held = |instruction: &&Instruction| matches!(instruction, Instruction::Load { .. });
+        let is_held = |instruction: &&Instruction| match instruction {
+            Instruction::Load { access, .. } => *access == Access::IDENTITY,
+            Instruction::Count { .. } | Instruction::Map { .. } => false,
+        };
         let n_held = self.body.kernel.body.iter().filter(is_held).count().max(1);
         let n_registers = match isa {
             Isa::Avx2 => 15,
