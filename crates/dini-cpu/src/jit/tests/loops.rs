@@ -20,8 +20,8 @@ fn loops_of_each_element() {
         for dtype in [F64, F32] {
             let (t, mask_t) = (TensorType::new(dtype, &[n]), TensorType::new(Bool, &[n]));
             let constant = |graph: &mut Graph, x: f64| {
-                let x = graph.push(Op::Const(Arc::new(Buffer::scalar(x))), &[], vec![TensorType::scalar(F64)], 0);
-                map(graph, Cast(dtype), &[x])
+                let x = if dtype == F32 { Buffer::scalar(x as f32) } else { Buffer::scalar(x) };
+                graph.push(Op::Const(Arc::new(x)), &[], vec![TensorType::scalar(dtype)], 0)
             };
             let mut cond = Graph::new();
             let running = cond.input(mask_t.clone());
