@@ -84,7 +84,7 @@ impl<'a> Lanewise<'a> {
         let is_whole = standing.iter().all(|&(slot, next)| keeps(slot, next));
         standing.sort_by_key(|&(slot, _)| (slot != mask, slot));
         let has_mask = standing.first().is_some_and(|&(slot, _)| slot == mask);
-        (is_whole && has_mask).then(|| Lanewise { body, states: standing, len: kernel.len })
+        (is_whole && has_mask).then_some(Lanewise { body, states: standing, len: kernel.len })
     }
 
     /// The slots that the loop leaves its states in.
