@@ -31,13 +31,15 @@ use scalar::ScalarProgram;
 use single::SingleProgram;
 use std::{cell::RefCell, sync::Arc};
 use strided::with_bits;
-use tile::TileProgram;
+use tile::{StripProgram, TileProgram};
 
 /// A kernel ready to run.
 #[derive(Debug)]
 enum Launch {
     /// Tile by tile.
     Tiles(TileProgram),
+    /// Several kernels, strip by strip.
+    Strips(StripProgram),
     /// Kernels over one point, and loops of such.
     Scalars(ScalarProgram),
     /// Steps over few elements, as machine code.
@@ -138,6 +140,12 @@ impl Compiler<'_> {
         {
             self.needs = self.needs.and(program.needs());
             return Step::Kernel(Launch::Lanewise(program));
+        }
+        if let Step::Strips { kernels, strips } = &step {
+            let programs = kernels.iter().map(|step| TileProgram::new(step, self.assembly.as_mut())).collect();
+            let program = StripProgram::new(programs, strips);
+            self.needs = self.needs.and(program.needs());
+            return Step::Kernel(Launch::Strips(program));
         }
         let inside = match step {
             Step::While { .. } | Step::Switch { .. } | Step::Scan { .. } => needed.inside(&step),
@@ -271,6 +279,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
     unsafe {
         match step {
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
+            Step::Kernel(Launch::Strips(program)) => program.run(frame),
             Step::Kernel(Launch::Scalars(program)) => program.run(frame)?,
             Step::Kernel(Launch::Single(program)) => program.run(frame)?,
             Step::Kernel(Launch::Lanewise(program)) => program.run(frame)?,
@@ -312,6 +321,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
                 }
             }
             Step::Call { call, origin, args, outs } => call::run(call, *origin, args, outs, frame)?,
+            Step::Strips { .. } => unreachable!("compiled to one launch"),
             Step::Assemble { .. }
             | Step::ArgReduce { .. }
             | Step::Cumulative { .. }
@@ -377,6 +387,7 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
             },
             Step::Dot { a, b, plan, to } => plan.run(frame.read(*a), frame.read(*b), frame.write(*to)),
             Step::Kernel(_)
+            | Step::Strips { .. }
             | Step::Copy { .. }
             | Step::Call { .. }
             | Step::While { .. }

@@ -11,6 +11,8 @@ mod dot;
 mod loops;
 mod lu;
 mod real;
+mod small;
+mod transpose;
 mod triangular;
 
 pub use cholesky::cholesky;

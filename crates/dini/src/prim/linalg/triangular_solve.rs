@@ -94,14 +94,9 @@ fn infer(avals: &[Aval]) -> Result<Vec<Aval>> {
 impl TriangularSolve {
     fn solve<T: Real + Element>(self, args: &[TensorRef<'_>], out: &mut TensorMut<'_>) {
         let (n, n_rhs) = (args[1].shape[args[1].shape.len() - 2], args[1].shape[args[1].shape.len() - 1]);
-        if n == 0 || n_rhs == 0 {
-            return;
-        }
-        let matrices = args[0].data.as_slice::<T>().chunks_exact(n * n);
-        let sides = args[1].data.as_slice::<T>().chunks_exact(n * n_rhs);
-        for ((a, b), x) in matrices.zip(sides).zip(out.data.as_mut_slice::<T>().chunks_exact_mut(n * n_rhs)) {
-            linalg::triangular_solve(a, b, n, n_rhs, x, self.lower, self.transpose, self.unit_diagonal);
-        }
+        let (a, b) = (args[0].data.as_slice::<T>(), args[1].data.as_slice::<T>());
+        let x = out.data.as_mut_slice::<T>();
+        linalg::triangular_solve(a, b, n, n_rhs, x, self.lower, self.transpose, self.unit_diagonal);
     }
 
     // A X = B gives Ȧ X + A Ẋ = Ḃ, so Ẋ = A⁻¹ (Ḃ − Ȧ X): one solve. Here A stands for the triangle that is read, so what
