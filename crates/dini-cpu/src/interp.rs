@@ -7,6 +7,7 @@ mod builtin;
 mod call;
 pub(crate) mod frame;
 mod frames;
+mod lanewise;
 mod places;
 mod reduce;
 mod scalar;
@@ -25,6 +26,7 @@ use crate::{
 };
 use frame::{Frame, Needs};
 use frames::Frames;
+use lanewise::LanewiseProgram;
 use scalar::ScalarProgram;
 use single::SingleProgram;
 use std::{cell::RefCell, sync::Arc};
@@ -40,8 +42,10 @@ enum Launch {
     Strips(StripProgram),
     /// Kernels over one point, and loops of such.
     Scalars(ScalarProgram),
-    /// The same as machine code.
+    /// Steps over few elements, as machine code.
     Single(SingleProgram),
+    /// A loop that every element runs by itself, as machine code.
+    Lanewise(LanewiseProgram),
 }
 
 /// A schedule ready to run.
@@ -131,6 +135,12 @@ impl Compiler<'_> {
     }
 
     fn step(&mut self, step: Step<KernelStep>, needed: &Needed) -> Step<Launch> {
+        if let Some(assembly) = &mut self.assembly
+            && let Some(program) = LanewiseProgram::new(&step, needed, assembly)
+        {
+            self.needs = self.needs.and(program.needs());
+            return Step::Kernel(Launch::Lanewise(program));
+        }
         if let Step::Strips { kernels, strips } = &step {
             let programs = kernels.iter().map(|step| TileProgram::new(step, self.assembly.as_mut())).collect();
             let program = StripProgram::new(programs, strips);
@@ -272,6 +282,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
             Step::Kernel(Launch::Strips(program)) => program.run(frame),
             Step::Kernel(Launch::Scalars(program)) => program.run(frame)?,
             Step::Kernel(Launch::Single(program)) => program.run(frame)?,
+            Step::Kernel(Launch::Lanewise(program)) => program.run(frame)?,
             Step::Copy { from, to } => {
                 frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
             }

@@ -10,11 +10,16 @@
 //! with `DINI_JIT=off` in the environment, [`Assembly::begin`] gives `None` and the interpreter runs everything.
 //! Code is made when it pays ([`crate::tiers`]); with `DINI_JIT=on`, `avx512` or `avx2` it is made before the first run, the
 //! last for AVX2 alone. Kernels that call functions without a vector form, that only copy, or whose values need
-//! more than 64 KiB of stack stay with the interpreter too. Code does not poll for a request to stop.
+//! more than 64 KiB of stack stay with the interpreter too.
+//!
+//! Small programs, loops and branches included, become one function over single elements ([`single`]), and loops with a
+//! loop of its own for each element one over chunks of them ([`lanewise`]). Their loops pause every fraction of a
+//! millisecond to look for a reason to stop ([`crate::interrupt`]).
 
 mod emit;
 mod encode;
 mod lanes;
+mod lanewise;
 mod lower;
 mod memory;
 mod operations;
@@ -31,10 +36,11 @@ use crate::{
     schedule::{KernelStep, Needed, Slot, Step},
     tiers::Timing,
 };
+use emit::Extent;
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
-pub(crate) use request::{Request, Single, Source, accumulates};
+pub(crate) use request::{Lanewise, Request, Single, Source, accumulates};
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.
@@ -77,7 +83,7 @@ fn max_instructions(isa: Isa) -> usize {
     }
 }
 
-/// Programs over single elements with more kernel instructions than this stay with the interpreter: where thousands of
+/// Programs over single elements with more instructions than this stay with the interpreter: where thousands of
 /// values live at a time, the choice of what to spill takes time that grows with the square of their number.
 const MAX_SINGLE_INSTRUCTIONS: usize = 10_000;
 
@@ -103,12 +109,12 @@ impl Assembly {
             return None;
         }
         let n_instructions = lanes.insts.len();
-        let entry = self.append(&mut lanes, true, false)?;
+        let entry = self.append(&mut lanes, Extent::Points, false)?;
         let is_long = request.run >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
         let mut rounds = None;
         if is_long && n_instructions <= max_instructions(self.isa) {
             let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
-            rounds = self.append(&mut lanes, true, true).map(|entry| (entry, emit::round(&lanes)));
+            rounds = self.append(&mut lanes, Extent::Points, true).map(|entry| (entry, emit::round(&lanes)));
         }
         Some(Machine { module: self.module.clone(), entry, rounds })
     }
@@ -119,21 +125,50 @@ impl Assembly {
         if !single::is_worthwhile(steps, MAX_SINGLE_INSTRUCTIONS) {
             return None;
         }
-        let (mut lanes, single) = single::lower(self.isa, steps, slots, needed)?;
-        let entry = self.append(&mut lanes, false, false)?;
+        // Masks in vector registers are at hand sooner than those in registers of their own, if there are registers enough.
+        let with_short = single::lower(Isa::Avx2, steps, slots, needed)
+            .filter(|(lanes, _)| !lanes.insts.iter().any(|inst| matches!(inst.op, Op::Call(_))))
+            .and_then(|(mut lanes, single)| Some((self.append(&mut lanes, Extent::Once, true)?, single)));
+        let (entry, single) = match with_short {
+            Some(found) => found,
+            None => {
+                let (mut lanes, single) = single::lower(self.isa, steps, slots, needed)?;
+                (self.append(&mut lanes, Extent::Once, false)?, single)
+            }
+        };
         Some((Machine { module: self.module.clone(), entry, rounds: None }, single))
     }
 
+    /// Compiles a loop with a loop of its own for each element, of which what is `needed` counts; `None` for other steps,
+    /// and for few elements.
+    pub fn lanewise(&mut self, step: &Step<KernelStep>, needed: &Needed) -> Option<(Machine, Lanewise)> {
+        let Step::While { origin, swaps, flag, .. } = step else { return None };
+        let found = lanewise::Lanewise::new(step)?;
+        // Only the states are left behind.
+        let mut others = swaps.iter().flat_map(|&(a, b)| [a, b]).chain([*flag]);
+        if others.any(|slot| needed.contains(slot) && found.states().all(|state| state != slot)) {
+            return None;
+        }
+        let (mut lanes, table) = found.lower(self.isa);
+        let chunk = emit::round(&lanes);
+        if found.len < chunk {
+            return None;
+        }
+        let entry = self.append(&mut lanes, Extent::Round, false)?;
+        let lanewise = Lanewise { table, len: found.len, chunk, origin: *origin };
+        Some((Machine { module: self.module.clone(), entry, rounds: None }, lanewise))
+    }
+
     /// Appends code and says where it begins; `None` if it needs too much of the stack, or any though it must not.
-    fn append(&mut self, lanes: &mut Lanes, over_points: bool, in_registers: bool) -> Option<usize> {
+    fn append(&mut self, lanes: &mut Lanes, extent: Extent, in_registers: bool) -> Option<usize> {
         let functions: Vec<Arc<Function>> = lanes.functions.drain(..).map(Arc::new).collect();
-        let allocation = registers::allocate(lanes, over_points);
+        let allocation = registers::allocate(lanes, extent == Extent::Points);
         debug_assert_eq!(verify::verify(lanes, &allocation), Ok(()), "{lanes}{allocation}");
         if !emit::fits(lanes, &allocation) || (in_registers && allocation.n_slots > 0) {
             return None;
         }
         let entry = self.assembler.align();
-        emit::emit(lanes, &allocation, &functions, over_points, &mut self.assembler);
+        emit::emit(lanes, &allocation, &functions, extent, &mut self.assembler);
         self.functions.extend(functions);
         Some(entry)
     }
@@ -175,18 +210,20 @@ impl Machine {
 }
 
 impl Machine {
-    /// Runs code for single elements. The error is the position of a loop that was stopped.
+    /// Runs code for single elements, or a round of points from `start` on. The error is the position of a loop that was
+    /// stopped.
     ///
     /// # Safety
-    /// The table must hold the addresses that [`Single`] names, of memory for the elements that the slots hold.
-    pub unsafe fn run_once(&self, table: &[*mut u8]) -> Result<(), usize> {
-        type Function = unsafe extern "sysv64" fn(*const *mut u8) -> usize;
+    /// The table must hold the addresses that [`Single`] or [`Lanewise`] names, of memory for the elements that the slots
+    /// hold.
+    pub unsafe fn run_once(&self, table: &[*mut u8], start: usize) -> Result<(), usize> {
+        type Function = unsafe extern "sysv64" fn(*const *mut u8, usize) -> usize;
         let module = self.module.get().expect("programs run after their assembly is finished");
-        // SAFETY: at entries of code for single elements there are functions of this type, put there by `emit`; the rest
+        // SAFETY: at entries of such code there are functions of this type, put there by `emit`; the rest
         // is promised by the caller.
         let stopped = unsafe {
             let function: Function = std::mem::transmute(module.code.start().add(self.entry));
-            function(table.as_ptr())
+            function(table.as_ptr(), start)
         };
         stopped.checked_sub(1).map_or(Ok(()), Err)
     }
@@ -239,6 +276,15 @@ fn supported() -> Vec<Isa> {
 thread_local! {
     /// What tests make [`setting`] say: `Some(None)` is no machine code.
     static FORCED: std::cell::Cell<Option<Option<Isa>>> = const { std::cell::Cell::new(None) };
+}
+
+/// What a function gives with the interpreter.
+#[cfg(test)]
+pub(crate) fn with_interpreter<T>(function: impl FnOnce() -> T) -> T {
+    let before = FORCED.replace(Some(None));
+    let result = function();
+    FORCED.set(before);
+    result
 }
 
 /// Runs a test once for each executor of this machine: the interpreter, then each instruction set.

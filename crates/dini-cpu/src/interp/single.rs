@@ -45,7 +45,7 @@ impl SingleProgram {
         frame.cells[..tallies.len()].fill(0);
         frame.bases[table.len()] = frame.cells.as_mut_ptr().cast();
         // SAFETY: promised by the caller; the table holds what the code was made for.
-        let outcome = unsafe { self.machine.run_once(&frame.bases[..=table.len()]) };
+        let outcome = unsafe { self.machine.run_once(&frame.bases[..=table.len()], 0) };
         for (name, &n) in tallies.iter().zip(&frame.cells) {
             counters::add_calls(name, n);
         }

@@ -8,7 +8,7 @@ use crate::{
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Request, Single, Source, accumulates};
+pub(crate) use request::{Lanewise, Request, Single, Source, accumulates};
 
 /// Never.
 pub(crate) fn timing() -> Timing {
@@ -36,6 +36,10 @@ impl Assembly {
         match *self {}
     }
 
+    pub fn lanewise(&mut self, _: &Step<KernelStep>, _: &Needed) -> Option<(Machine, Lanewise)> {
+        match *self {}
+    }
+
     pub fn finish(self) -> Option<()> {
         match self {}
     }
@@ -50,7 +54,7 @@ impl Machine {
 
     /// # Safety
     /// Nothing can call this.
-    pub unsafe fn run_once(&self, _: &[*mut u8]) -> Result<(), usize> {
+    pub unsafe fn run_once(&self, _: &[*mut u8], _: usize) -> Result<(), usize> {
         match *self {}
     }
 }
@@ -58,6 +62,12 @@ impl Machine {
 /// No step is compiled.
 pub(crate) fn is_small(_: &Step<KernelStep>) -> bool {
     false
+}
+
+/// What a function gives with the interpreter.
+#[cfg(test)]
+pub(crate) fn with_interpreter<T>(function: impl FnOnce() -> T) -> T {
+    function()
 }
 
 /// Runs a test with the only executor.

@@ -28,6 +28,17 @@ pub(super) fn round(lanes: &Lanes) -> usize {
     lanes.n_lanes * lanes.n_groups as usize
 }
 
+/// How often the code runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// For each round of points.
+    Points,
+    /// For one round of points, from `start` on.
+    Round,
+    /// Once, on single elements.
+    Once,
+}
+
 /// Which part of the code is emitted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Group {
@@ -140,10 +151,10 @@ pub(super) fn emit(
     lanes: &Lanes,
     allocation: &Allocation,
     functions: &[Arc<Function>],
-    over_points: bool,
+    extent: Extent,
     assembler: &mut Assembler,
 ) {
-    let group = if over_points { Group::Whole } else { Group::Single };
+    let group = if extent == Extent::Once { Group::Single } else { Group::Whole };
     let frame = Frame::new(lanes, allocation);
     let end = assembler.label();
     let mut emitter = Emitter {

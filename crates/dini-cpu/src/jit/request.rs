@@ -18,6 +18,19 @@ pub(crate) struct Single {
     pub tallies: Vec<&'static str>,
 }
 
+/// What code for a loop with a loop of its own for each element goes with.
+#[derive(Debug)]
+pub(crate) struct Lanewise {
+    /// Slots whose addresses the table holds.
+    pub table: Vec<SlotId>,
+    /// Number of elements, at least those of a chunk.
+    pub len: usize,
+    /// Elements that run together.
+    pub chunk: usize,
+    /// The front end's number of the loop's node.
+    pub origin: u32,
+}
+
 /// How code comes by a register of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     dtype::DType,
-    element::{self, ElementBytes},
+    element,
     graph::Combine,
     kernel::{Access, Instruction, Kernel, Reg, Store},
     scalar::ScalarOp,
@@ -199,16 +199,16 @@ impl Lowering<'_> {
             values.push(match instruction {
                 Instruction::Load { operand, access } => {
                     let slot = slots[operand.0 as usize];
-                    let read = |place: Option<usize>| match (place, access) {
+                    let read = |place| match (place, access) {
                         (Some(place), _) => self.element(slot, dtype, place),
-                        (None, Access::Padded(padded)) => Some(self.fill(padded.fill, dtype)),
-                        (None, _) => unreachable!("only padding has no place"),
+                        (None, Access::Padded(padded)) => self.of_bytes(dtype, padded.fill),
+                        (None, _) => None,
                     };
                     places(access, n).into_iter().map(read).collect::<Option<Vec<Value>>>()?
                 }
                 Instruction::Count { dtype, access } => {
-                    let places = places(access, n).into_iter();
-                    places.map(|place| self.count(place?, *dtype)).collect::<Option<Vec<Value>>>()?
+                    let count = |place: Option<usize>| self.count(place?, *dtype);
+                    places(access, n).into_iter().map(count).collect::<Option<Vec<Value>>>()?
                 }
                 Instruction::Map { op, args, .. } => {
                     let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
@@ -250,19 +250,6 @@ impl Lowering<'_> {
         let bytes = element::count(n, dtype);
         let bits = u64::from_le_bytes(*bytes.first_chunk()?);
         Some(self.lanes.constant(bits, Kind::of(dtype)))
-    }
-
-    /// What padding reads.
-    fn fill(&mut self, fill: ElementBytes, dtype: DType) -> Value {
-        let bits = fill.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        match dtype {
-            DType::Bool if bits == 0 => self.never(),
-            DType::Bool => {
-                let never = self.never();
-                self.lanes.not(Kind::Mask32, never)
-            }
-            _ => self.lanes.constant(bits, Kind::of(dtype)),
-        }
     }
 
     /// A mask that holds nowhere.
@@ -320,25 +307,15 @@ fn at(values: &[Value], point: usize) -> Value {
     if values.len() == 1 { values[0] } else { values[point] }
 }
 
-/// The places of the first `n` points; padding has none.
+/// The places of the first `n` points; none where the access pads.
 fn places(access: &Access, n: usize) -> Vec<Option<usize>> {
+    let mut places = vec![];
     match access {
-        Access::Contiguous { offset } => (*offset..offset + n).map(Some).collect(),
-        Access::Uniform { offset } => vec![Some(*offset); n],
-        Access::Padded(padded) => {
-            let (columns, stride) = (padded.columns(), padded.strides[padded.strides.len() - 1]);
-            let place = |point: usize| {
-                let (row, column) = (point / padded.row(), point % padded.row());
-                let first = padded.row_place(row).filter(|_| columns.contains(&column))?;
-                Some((first + column as isize * stride) as usize)
-            };
-            (0..n).map(place).collect()
-        }
-        Access::Strided(strided) => {
-            let mut places = vec![];
-            strided.for_each_index(|place| places.push(Some(place)));
-            places.truncate(n);
-            places
-        }
+        Access::Contiguous { offset } => places.extend((*offset..offset + n).map(Some)),
+        Access::Uniform { offset } => places.resize(n, Some(*offset)),
+        Access::Strided(strided) => strided.for_each_index(|place| places.push(Some(place))),
+        Access::Padded(padded) => places.extend(padded.places()),
     }
+    places.truncate(n);
+    places
 }

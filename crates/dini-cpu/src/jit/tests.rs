@@ -1,6 +1,7 @@
 //! Machine code against the interpreter, bit for bit.
 
 mod fused;
+mod loops;
 mod rows;
 
 use super::with_each_executor;

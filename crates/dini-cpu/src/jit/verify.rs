@@ -7,7 +7,7 @@ use super::{
     lanes::{Kind, Lanes, Op, Rounds, Value},
     registers::{Allocation, Place, Step},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A register or slot: masks of AVX-512 have registers of their own.
 type Key = (bool, Location);
@@ -104,12 +104,12 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
                         after.0.insert(*place, *expected);
                     }
                 }
-                for (place, expected) in &head.0 {
+                let read = read_first(lanes, &allocation.steps[start..i], &key);
+                for (place, expected) in head.0.iter().filter(|(place, _)| read.contains(*place)) {
                     // The next state stands where the state was expected.
-                    let phi = lanes.loops[*of].phis.iter().find(|phi| phi.value == *expected);
+                    let phi = l.phis.iter().find(|phi| phi.value == *expected);
                     let next = phi.map_or(*expected, |phi| phi.next);
-                    let is_read = first_access_is_read(lanes, &allocation.steps[start..i], *place, &is_mask);
-                    if is_read && state.0.get(place) != Some(&next) {
+                    if state.0.get(place) != Some(&next) {
                         return fail(format!("{next:?} does not stand at {place:?}"));
                     }
                 }
@@ -128,9 +128,9 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
     // Whatever the points' loop found at first and may read must still be there.
     if let Some(head) = heads.first() {
         let body = allocation.steps.iter().position(|step| matches!(step, Step::Points)).map_or(0, |at| at + 1);
-        for (place, value) in &head.0 {
-            let is_read = first_access_is_read(lanes, &allocation.steps[body..], *place, &is_mask);
-            if is_read && state.0.get(place) != Some(value) {
+        let read = read_first(lanes, &allocation.steps[body..], &key);
+        for (place, value) in head.0.iter().filter(|(place, _)| read.contains(*place)) {
+            if state.0.get(place) != Some(value) {
                 return Err(format!("{value:?} leaves {place:?} in the loop over the points"));
             }
         }
@@ -138,34 +138,40 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
     Ok(())
 }
 
-/// Whether steps read a place before they write it.
-fn first_access_is_read(lanes: &Lanes, steps: &[Step], (mask, place): Key, is_mask: &dyn Fn(Value) -> bool) -> bool {
-    let is_place = |value: Value, other: Place| match (other, place) {
-        (Place::Register(a), Location::Register(b)) => a == b && is_mask(value) == mask,
-        (Place::Slot(a), Location::Slot(b)) => a == b,
-        (_, _) => false,
-    };
+/// The places that steps read before they write them.
+fn read_first(lanes: &Lanes, steps: &[Step], key: &dyn Fn(Value, Place) -> Option<Key>) -> HashSet<Key> {
+    let (mut seen, mut read) = (HashSet::new(), HashSet::new());
     for step in steps {
-        let (is_read, is_written) = match step {
+        let mut reads = vec![];
+        let written = match step {
             Step::Inst { value, to, args } => {
                 // Arguments that changed places have one kind.
-                let is_read = lanes.inst(*value).args().zip(args).any(|(arg, &from)| is_place(arg, from));
-                (is_read, is_place(*value, Place::Register(*to)))
+                reads.extend(lanes.inst(*value).args().zip(args).filter_map(|(arg, &from)| key(arg, from)));
+                key(*value, Place::Register(*to))
             }
-            Step::Copy { value, from, to } => (is_place(*value, *from), is_place(*value, *to)),
-            Step::Store { store, from } => (is_place(lanes.stores[*store].from, Place::Register(*from)), false),
-            Step::Write { write, from } => (is_place(lanes.writes[*write].from, Place::Register(*from)), false),
+            Step::Copy { value, from, to } => {
+                reads.extend(key(*value, *from));
+                key(*value, *to)
+            }
+            Step::Store { store, from } => {
+                reads.extend(key(lanes.stores[*store].from, Place::Register(*from)));
+                None
+            }
+            Step::Write { write, from } => {
+                reads.extend(key(lanes.writes[*write].from, Place::Register(*from)));
+                None
+            }
             Step::Test { of, mask } => {
                 let test = lanes.loops[*of].test();
-                (test.is_some_and(|test| is_place(test.mask, Place::Register(*mask))), false)
+                reads.extend(test.and_then(|test| key(test.mask, Place::Register(*mask))));
+                None
             }
             Step::Save(_) | Step::Tally(_) | Step::Points | Step::Loop(_) | Step::Again(_) | Step::Become { .. } => {
-                (false, false)
+                None
             }
         };
-        if is_read || is_written {
-            return is_read;
-        }
+        read.extend(reads.into_iter().filter(|place| seen.insert(*place)));
+        seen.extend(written);
     }
-    false
+    read
 }

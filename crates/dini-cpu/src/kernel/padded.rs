@@ -51,6 +51,22 @@ impl Padded {
         Some(padded)
     }
 
+    /// Where each point stands, in order; none for those that are not inside.
+    #[allow(dead_code, reason = "only a compiler asks, which not every machine has")]
+    pub fn places(&self) -> impl Iterator<Item = Option<usize>> {
+        let n = self.shape.iter().product::<usize>();
+        (0..n).map(|point| {
+            let (mut rest, mut place, mut is_inside) = (point, self.offset, true);
+            for axis in (0..self.shape.len()).rev() {
+                let at = rest % self.shape[axis];
+                rest /= self.shape[axis];
+                place += at as isize * self.strides[axis];
+                is_inside &= self.inside[axis].contains(&at);
+            }
+            is_inside.then_some(place as usize)
+        })
+    }
+
     /// The simplest access to the same places; `None` if no point is inside.
     pub fn simplified(self) -> Option<Access> {
         if self.inside.iter().any(Range::is_empty) {

@@ -254,6 +254,7 @@ fn masks_and_scalars() {
             a.copy(Gpr::Rbp, Gpr::Rsp);
             a.address(Gpr::Rax, Memory::Indexed(Gpr::R13, Gpr::Rsi, 1, 0));
             a.add(Gpr::Rsi, 8);
+            a.add_to(Memory::Base(Gpr::Rsp, 8), 1);
             a.and(Gpr::Rsp, -64);
             a.subtract(Gpr::Rcx, Gpr::Rsi);
             a.negate(Gpr::Rcx);
@@ -286,6 +287,7 @@ fn masks_and_scalars() {
             "mov rbp,rsp",
             "lea rax,[r13+rsi]",
             "add rsi,8",
+            "add qword [rsp+8],1",
             "and rsp,0FFFFFFFFFFFFFFC0h",
             "sub rcx,rsi",
             "neg rcx",

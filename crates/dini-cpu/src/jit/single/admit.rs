@@ -2,6 +2,7 @@
 
 use crate::{
     dtype::DType,
+    explain::{Work, work},
     graph::Routine,
     jit::lanes::Kind,
     kernel::{Instruction, Kernel, Store},
@@ -16,6 +17,9 @@ const MAX_STEP: usize = 512;
 
 /// Launching a step costs about so many instructions.
 const LAUNCH: usize = 64;
+
+/// An elementary function is about so many instructions.
+const FUNCTION: usize = 40;
 
 /// The largest order of matrices that are factored and solved with element by element.
 const MAX_ORDER: usize = 8;
@@ -128,7 +132,14 @@ fn of_kernel(kernel: &Kernel) -> Option<usize> {
         (Store::Reduce { .. }, Some(space)) => space.reduced > 0 && (space.inner > 1 || space.reduced < SEQUENTIAL),
         (Store::Reduce { .. }, None) => false,
     };
-    let cost = kernel.len.saturating_mul(kernel.body.len());
+    let of_instruction = |instruction: &Instruction| match instruction {
+        Instruction::Map { op, .. } => match work(*op) {
+            Work::None | Work::Flops(_) => 1,
+            Work::Function => FUNCTION,
+        },
+        Instruction::Load { .. } | Instruction::Count { .. } => 1,
+    };
+    let cost = kernel.len.saturating_mul(kernel.body.iter().map(of_instruction).sum());
     let is_small = kernel.len == 1 || cost <= MAX_STEP;
     let are_few = (1..=MAX_ELEMENTS).contains(&kernel.len);
     let is_all = kernel.body.iter().all(is_handled) && kernel.stores.iter().all(is_sequential);

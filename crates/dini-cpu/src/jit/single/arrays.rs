@@ -135,9 +135,11 @@ impl Lowering<'_> {
         self.elements(tensor.slot, tensor.dtype, tensor.len)
     }
 
-    fn of_bytes(&mut self, dtype: DType, bytes: element::ElementBytes) -> Option<Value> {
+    /// A fixed element.
+    pub(super) fn of_bytes(&mut self, dtype: DType, bytes: element::ElementBytes) -> Option<Value> {
         if dtype == DType::Bool {
-            return (bytes[0] == 0).then(|| self.never());
+            let never = self.never();
+            return Some(if bytes[0] == 0 { never } else { self.lanes.not(Kind::Mask32, never) });
         }
         Some(self.lanes.constant(u64::from_le_bytes(*bytes.first_chunk()?), Kind::of(dtype)))
     }

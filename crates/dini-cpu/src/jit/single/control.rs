@@ -145,10 +145,11 @@ impl Lowering<'_> {
         let mut all = |steps: &[Step<KernelStep>]| steps.iter().try_for_each(|step| self.preload(step, written));
         match step {
             Step::Kernel(KernelStep { kernel, slots }) => {
+                let is_uniform = kernel.uniform();
                 for (i, instruction) in kernel.body.iter().enumerate() {
                     if let Instruction::Load { operand, access } = instruction {
                         let (slot, dtype) = (slots[operand.0 as usize], kernel.dtype(Reg(i as u32)));
-                        let n = if kernel.uniform()[i] { 1 } else { kernel.len };
+                        let n = if is_uniform[i] { 1 } else { kernel.len };
                         for place in super::places(access, n).into_iter().flatten() {
                             self.preload_element(slot, dtype, place, written)?;
                         }

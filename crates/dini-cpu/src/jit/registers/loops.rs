@@ -1,0 +1,220 @@
+//! Where a loop begins and ends: what stands where at its head, so that each round finds all as the first did.
+
+use super::{Allocator, FREE, MASK, MIN_FREE, NO_SLOT, NONE, Outside, Place, Step, VECTOR};
+use crate::jit::lanes::{Event, Op, Phi, Value};
+
+impl Allocator<'_> {
+    /// What happens before instruction `next`: loops begin, are left and end.
+    pub(super) fn loop_events(&mut self, next: usize, position: u32, order: &[usize]) {
+        self.position = position;
+        let lanes = self.lanes;
+        while let Some(&(_, event)) = lanes.events.get(self.n_events).filter(|(at, _)| *at <= next) {
+            self.n_events += 1;
+            match event {
+                Event::Start(of) => {
+                    let l = &lanes.loops[of];
+                    let last = order.partition_point(|&i| i < l.end);
+                    let is_live = |phi: &&Phi| self.is_live[phi.value.index()];
+                    let phis: Vec<(Value, Value)> =
+                        l.phis.iter().filter(is_live).map(|phi| (phi.value, phi.init)).collect();
+                    self.enter(&order[position as usize..last], &phis);
+                    self.steps.push(Step::Loop(of));
+                }
+                Event::Test(of) => {
+                    let Some(test) = lanes.loops[of].test() else { continue };
+                    let mask = self.in_register(test.mask, &[]);
+                    self.steps.push(Step::Test { of, mask });
+                    self.use_value(test.mask);
+                }
+                Event::End(of) => self.leave(of),
+                Event::Tally(count) => self.steps.push(Step::Tally(count)),
+                Event::Write(write) => {
+                    let value = lanes.writes[write].from;
+                    let from = self.in_register(value, &[]);
+                    self.steps.push(Step::Write { write, from });
+                    self.use_value(value);
+                }
+            }
+        }
+    }
+
+    /// The largest number of values of the code itself that are needed at a time, by class.
+    fn pressure(&self, body: &[usize]) -> [usize; 2] {
+        let (mut now, mut most) = ([0isize; 2], [0isize; 2]);
+        let is_own = |value: Value| body.first().is_some_and(|&first| value.index() >= first);
+        for (k, &i) in body.iter().enumerate() {
+            let position = self.position + k as u32;
+            for (k, arg) in self.lanes.insts[i].args().enumerate() {
+                let is_first = self.lanes.insts[i].args[..k].iter().all(|&earlier| earlier != arg);
+                let is_code =
+                    !self.is_constant(arg) && self.register[arg.index()] == NONE && self.slot[arg.index()] == NO_SLOT;
+                if is_first && is_own(arg) && is_code && self.last_use[arg.index()] == position {
+                    now[self.class(arg)] -= 1;
+                }
+            }
+            let value = Value(i as u32);
+            if !matches!(self.lanes.insts[i].op, Op::Phi(_)) {
+                let class = self.class(value);
+                now[class] += 1;
+                most[class] = most[class].max(now[class]);
+            }
+        }
+        most.map(|n| n.max(0) as usize)
+    }
+
+    /// Brings registers and slots into the state that every round of a loop finds.
+    pub(super) fn enter(&mut self, body: &[usize], phis: &[(Value, Value)]) {
+        let mut outside = Outside::default();
+        let pressure = self.pressure(body);
+        let mut budget = [VECTOR, MASK].map(|class| {
+            let taken = self.owners[class].iter().filter(|owner| match self.is_pinned.get(owner.index()) {
+                Some(is_pinned) => *is_pinned,
+                None => **owner != FREE,
+            });
+            let min_free = if class == VECTOR { MIN_FREE } else { 3 };
+            (self.owners[class].len() - taken.count()).saturating_sub(pressure[class].max(min_free))
+        });
+        for &(phi, init) in phis {
+            let (class, from) = (self.class(phi), self.place(init));
+            if budget[class] > 0 {
+                budget[class] -= 1;
+                let locked = if let Place::Register(register) = from { [register] } else { [NONE] };
+                let to = self.free_register(class, &locked);
+                // The eviction may have been of the initial state.
+                let from = self.place(init);
+                self.steps.push(Step::Copy { value: init, from, to: Place::Register(to) });
+                self.use_value(init);
+                self.steps.push(Step::Become { value: phi, at: Place::Register(to) });
+                self.assign(phi, to);
+                self.is_pinned[phi.index()] = true;
+                outside.pinned.push(phi);
+            } else {
+                let slot = self.free_slot();
+                let register = self.in_register(init, &[]);
+                let (from, to) = (Place::Register(register), Place::Slot(slot));
+                self.steps.push(Step::Copy { value: init, from, to });
+                self.use_value(init);
+                self.steps.push(Step::Become { value: phi, at: to });
+                self.slot[phi.index()] = slot;
+                outside.others.push(phi);
+            }
+        }
+        // What the loop uses most stays in registers.
+        let first = body.first().copied().unwrap_or(usize::MAX);
+        let mut counts: Vec<(u32, Value)> = vec![];
+        let mut count = vec![0u32; self.lanes.insts.len()];
+        let stores = self.lanes.stores.iter().map(|store| store.from);
+        let at_end = stores.filter(|_| phis.is_empty());
+        for arg in body.iter().flat_map(|&i| self.lanes.insts[i].args()).chain(at_end) {
+            count[arg.index()] += 1;
+        }
+        for (v, &count) in count.iter().enumerate() {
+            let value = Value(v as u32);
+            let is_outside = self.register[v] != NONE || self.slot[v] != NO_SLOT;
+            let is_candidate = is_outside || (self.is_constant(value) && (v < first || count > 0));
+            if count > 0 && is_candidate && !self.is_pinned[v] {
+                counts.push((count, value));
+            }
+        }
+        counts.sort_by_key(|&(count, value)| (std::cmp::Reverse(count), value));
+        let mut chosen = vec![];
+        for (_, value) in counts {
+            let class = self.class(value);
+            if budget[class] > 0 {
+                budget[class] -= 1;
+                chosen.push(value);
+                self.is_pinned[value.index()] = true;
+            }
+        }
+        for class in [VECTOR, MASK] {
+            for r in 0..self.owners[class].len() {
+                let owner = self.owners[class][r];
+                if owner.index() < self.register.len() && !self.is_pinned[owner.index()] {
+                    self.spill(owner);
+                    self.register[owner.index()] = NONE;
+                    self.owners[class][r] = FREE;
+                    outside.others.push(owner);
+                }
+            }
+        }
+        for value in chosen {
+            self.in_register(value, &[]);
+            outside.pinned.push(value);
+        }
+        self.outside.push(outside);
+    }
+
+    /// Moves the next states of a loop to where its states stand, all at once.
+    fn move_all(&mut self, phis: &[Phi]) {
+        // Where the head of the loop finds it, wherever else the body had it.
+        let home = |phi: &Phi| match phi.value.index() {
+            v if self.is_pinned[v] => Place::Register(self.register[v]),
+            v => Place::Slot(self.slot[v]),
+        };
+        let moves: Vec<(Phi, Place)> = phis.iter().map(|phi| (*phi, home(phi))).collect();
+        let mut from: Vec<Place> = phis.iter().map(|phi| self.place(phi.next)).collect();
+        let mut pending: Vec<usize> = (0..phis.len()).filter(|&k| from[k] != moves[k].1).collect();
+        // Whether a move reads what another one writes; registers of both classes have the same numbers.
+        let reads = |this: &Self, from: &[Place], reader: usize, writer: usize| {
+            let (source, target) = (moves[reader].0.next, moves[writer].0.value);
+            let is_same_class = this.class(source) == this.class(target) || matches!(from[reader], Place::Slot(_));
+            reader != writer && is_same_class && from[reader] == moves[writer].1
+        };
+        let mut spare = vec![];
+        while !pending.is_empty() {
+            // A move may go first if no other one reads what it writes; a cycle goes through a slot.
+            let is_safe = |&k: &usize| pending.iter().all(|&other| !reads(self, &from, other, k));
+            if let Some(at) = pending.iter().position(is_safe) {
+                let k = pending.remove(at);
+                let (phi, to) = moves[k];
+                self.steps.push(Step::Copy { value: phi.next, from: from[k], to });
+                continue;
+            }
+            let (phi, to) = moves[pending[0]];
+            let slot = self.free_slot();
+            spare.push(slot);
+            self.steps.push(Step::Copy { value: phi.value, from: to, to: Place::Slot(slot) });
+            for &other in &pending {
+                if reads(self, &from, other, pending[0]) {
+                    from[other] = Place::Slot(slot);
+                }
+            }
+        }
+        self.free_slots.extend(spare);
+    }
+
+    /// Ends a loop: its next states become the states.
+    fn leave(&mut self, of: usize) {
+        let lanes = self.lanes;
+        let is_live = |phi: &&Phi| self.is_live[phi.value.index()];
+        let phis: Vec<Phi> = lanes.loops[of].phis.iter().filter(is_live).copied().collect();
+        self.move_all(&phis);
+        self.steps.push(Step::Again(of));
+        for phi in phis {
+            self.use_value(phi.next);
+            self.n_past[phi.value.index()] += 1;
+        }
+        let outside = self.outside.pop().expect("the loop began");
+        for &value in &outside.pinned {
+            self.is_pinned[value.index()] = false;
+        }
+        // Copies of what stands in memory are not the same on all ways here.
+        for class in [VECTOR, MASK] {
+            for r in 0..self.owners[class].len() {
+                let owner = self.owners[class][r];
+                if owner.index() < self.register.len() {
+                    let is_kept = outside.pinned.contains(&owner) || self.is_pinned[owner.index()];
+                    if !is_kept {
+                        self.register[owner.index()] = NONE;
+                        self.owners[class][r] = FREE;
+                    }
+                }
+            }
+        }
+        for value in outside.pinned.into_iter().chain(outside.others) {
+            if self.is_over(value) && !self.is_pinned[value.index()] {
+                self.release(value);
+            }
+        }
+    }
+}
