@@ -3,6 +3,8 @@
 //! Floats hold small whole numbers, and whatever multiplies or sums is brought back to that range, so that results do
 //! not depend on the order of operations and must agree exactly.
 
+mod routines;
+
 use crate::{
     buffer::Buffer,
     dtype::DType,
@@ -21,12 +23,24 @@ const MAX_LEN: usize = 6000;
 const DTYPES: [DType; 6] = [DType::F64, DType::F64, DType::F32, DType::I32, DType::U8, DType::Bool];
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
-struct Random(u64);
+struct Random {
+    state: u64,
+    sizes: Sizes,
+}
+
+/// How large the tensors are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    /// None to thousands of elements.
+    Any,
+    /// Few elements: whole programs become one kernel.
+    Few,
+}
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -45,6 +59,9 @@ impl Random {
     }
 
     fn extent(&mut self) -> usize {
+        if self.sizes == Sizes::Few {
+            return self.pick(&[1, 1, 2, 3, 4]);
+        }
         match self.below(30) {
             0 => 0,
             1..=4 => 1,
@@ -56,7 +73,7 @@ impl Random {
 
     fn shape(&mut self) -> Vec<usize> {
         loop {
-            let rank = self.below(4);
+            let rank = if self.sizes == Sizes::Few { self.pick(&[0, 0, 0, 1, 2]) } else { self.below(4) };
             let shape: Vec<usize> = (0..rank).map(|_| self.extent()).collect();
             if shape.iter().product::<usize>() <= MAX_LEN {
                 return shape;
@@ -366,7 +383,7 @@ impl Maker<'_> {
             *outs[0].data = args[0].data.clone();
             Ok(())
         };
-        let call = Call { name: "copy", function: Arc::new(copy), effect: self.random.chance(2) };
+        let call = Call { name: "copy", function: Arc::new(copy), effect: self.random.chance(2), routine: None };
         self.push(Op::Call(call), &[x], t.dtype, &t.shape);
     }
 
@@ -458,13 +475,15 @@ impl Maker<'_> {
             8 | 9 => self.structural(),
             10 if self.depth > 0 => self.control(),
             10 => self.map(),
+            _ if self.random.sizes == Sizes::Few => self.routine(),
             _ => self.call(),
         }
     }
 }
 
 fn random_graph(random: &mut Random) -> Graph {
-    let mut maker = Maker { random, graph: Graph::new(), depth: 2 };
+    let depth = if random.sizes == Sizes::Few { 3 } else { 2 };
+    let mut maker = Maker { random, graph: Graph::new(), depth };
     for _ in 0..1 + maker.random.below(4) {
         let t = maker.random.tensor_type();
         maker.graph.input(t);
@@ -489,8 +508,8 @@ fn agree(a: &Buffer, b: &Buffer) -> bool {
     }
 }
 
-fn check(seed: u64, executor: &str) {
-    let mut random = Random(seed);
+fn check(seed: u64, sizes: Sizes, executor: &str) {
+    let mut random = Random { state: seed, sizes };
     let graph = random_graph(&mut random);
     assert_eq!(graph.check(), Ok(()), "seed {seed}");
     let executable = Executable::compile(&graph);
@@ -511,8 +530,17 @@ fn check(seed: u64, executor: &str) {
     }
 }
 
+/// How many graphs the tests make.
+fn n_graphs() -> u64 {
+    std::env::var("DINI_RANDOM_GRAPHS").ok().and_then(|n| n.parse().ok()).unwrap_or(2000)
+}
+
 #[test]
 fn random_graphs_agree() {
-    let n: u64 = std::env::var("DINI_RANDOM_GRAPHS").ok().and_then(|n| n.parse().ok()).unwrap_or(2000);
-    crate::jit::with_each_executor(|executor| (0..n).for_each(|seed| check(seed, executor)));
+    crate::jit::with_each_executor(|executor| (0..n_graphs()).for_each(|seed| check(seed, Sizes::Any, executor)));
+}
+
+#[test]
+fn random_small_graphs_agree() {
+    crate::jit::with_each_executor(|executor| (0..n_graphs()).for_each(|seed| check(seed, Sizes::Few, executor)));
 }

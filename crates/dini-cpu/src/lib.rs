@@ -13,6 +13,7 @@ pub mod explain;
 mod fuse;
 pub mod graph;
 mod interp;
+pub mod interrupt;
 #[cfg(all(target_arch = "x86_64", unix))]
 mod jit;
 #[cfg(not(all(target_arch = "x86_64", unix)))]

@@ -99,6 +99,7 @@ mod debug_nans;
 mod error;
 mod eval;
 mod implicit;
+pub mod interrupt;
 mod ir;
 #[cfg(test)]
 mod laws;

@@ -1,14 +1,14 @@
 //! In place of the compiler on machines that it knows nothing of: no assembly ever begins.
 
 use crate::{
-    schedule::{KernelStep, Needed, Step},
+    schedule::{KernelStep, Needed, Slot, Step},
     tiers::Timing,
 };
 
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Key, Request, Source, accumulates};
+pub(crate) use request::{Request, Single, Source, accumulates};
 
 /// Never.
 pub(crate) fn timing() -> Timing {
@@ -32,7 +32,7 @@ impl Assembly {
         match *self {}
     }
 
-    pub fn single(&mut self, _: &[Step<KernelStep>], _: &Needed) -> Option<(Machine, Vec<Key>)> {
+    pub fn single(&mut self, _: &[Step<KernelStep>], _: &[Slot], _: &Needed) -> Option<(Machine, Single)> {
         match *self {}
     }
 
@@ -47,6 +47,17 @@ impl Machine {
     pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize, _: usize) {
         match *self {}
     }
+
+    /// # Safety
+    /// Nothing can call this.
+    pub unsafe fn run_once(&self, _: &[*mut u8]) -> Result<(), usize> {
+        match *self {}
+    }
+}
+
+/// No step is compiled.
+pub(crate) fn is_small(_: &Step<KernelStep>) -> bool {
+    false
 }
 
 /// Runs a test with the only executor.

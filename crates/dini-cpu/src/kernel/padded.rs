@@ -150,6 +150,13 @@ impl Padded {
         is_inside.then_some(place)
     }
 
+    /// Where a point stands, if it is inside.
+    pub fn place(&self, point: usize) -> Option<usize> {
+        let (row, column) = (point / self.row(), point % self.row());
+        let start = self.row_place(row).filter(|_| self.columns().contains(&column))?;
+        Some((start + column as isize * self.strides[self.strides.len() - 1]) as usize)
+    }
+
     /// The coordinates along the innermost axis that are inside.
     pub fn columns(&self) -> Range<usize> {
         self.inside[self.inside.len() - 1].clone()
@@ -182,13 +189,7 @@ mod tests {
             Access::Uniform { offset } => out.resize(len, *offset as isize),
             Access::Strided(strided) => strided.for_each_index(|i| out.push(i as isize)),
             Access::Padded(padded) => {
-                for point in 0..len {
-                    let column = point % padded.row();
-                    let row = padded.row_place(point / padded.row()).filter(|_| padded.columns().contains(&column));
-                    out.push(
-                        row.map_or(-1, |place| place + column as isize * padded.strides[padded.strides.len() - 1]),
-                    );
-                }
+                out.extend((0..len).map(|point| padded.place(point).map_or(-1, |place| place as isize)));
             }
         }
         out
