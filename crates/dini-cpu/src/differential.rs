@@ -139,6 +139,12 @@ impl Maker<'_> {
         self.push(Op::Const(data), &[], dtype, shape)
     }
 
+    /// Whole numbers again, after a factorization: sums of fractions depend on their order.
+    fn whole(&mut self, value: Value) -> Value {
+        let t = self.ty(value);
+        if t.dtype.is_float() { self.push(Op::Map(ScalarOp::Floor), &[value], t.dtype, &t.shape) } else { value }
+    }
+
     /// Brings numbers back to a small range.
     fn tame(&mut self, value: Value) -> Value {
         let t = self.ty(value);
@@ -251,6 +257,8 @@ impl Maker<'_> {
         let combine = self.random.pick(&combines);
         if combine == Combine::Mul && t.dtype.is_float() {
             x = self.push(Op::Map(ScalarOp::Sign), &[x], t.dtype, &t.shape);
+        } else if combine == Combine::Add {
+            x = self.whole(x);
         }
         let axes: Vec<usize> = (0..t.shape.len()).filter(|_| self.random.chance(2)).collect();
         let out = t.without_axes(&axes);
@@ -336,6 +344,7 @@ impl Maker<'_> {
                 let axes = DotAxes { lhs_contract: vec![rank - 1], rhs_contract: vec![1], ..DotAxes::default() };
                 let shape = [&t.shape[..rank - 1], &[n]].concat();
                 if shape.iter().product::<usize>() <= MAX_LEN {
+                    let (x, y) = (self.whole(x), self.whole(y));
                     let out = self.push(Op::Dot(axes), &[x, y], t.dtype, &shape);
                     self.tame(out);
                 }
