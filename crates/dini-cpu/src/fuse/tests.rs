@@ -196,3 +196,24 @@ fn unused_nodes_go_and_views_of_outputs_are_copied() {
           %4 = r0";
     check(g, &[transposed, flat], expected);
 }
+
+#[test]
+fn padding_with_a_constant_becomes_a_load() {
+    let mut g = Graph::new();
+    let x = input(&mut g, &[2, 2]);
+    let one = Arc::new(Buffer::scalar(1.0));
+    let fill = g.push(Op::Const(one), &[], vec![TensorType::scalar(DType::F64)], 0);
+    let inner = Strided { shape: vec![2, 2], strides: vec![4, 1], offset: 5 };
+    let wide = vec![TensorType::new(DType::F64, &[4, 4])];
+    let wide = g.push(Op::Assemble { boxes: vec![inner] }, &[fill, x], wide, 0);
+    let right = view(&mut g, wide, &[2, 2], &[4, 1], 6);
+    let sum = map(&mut g, ScalarOp::Sub, &[x, right]);
+    let expected = "
+        const
+        kernel 4
+          r0:f64 = %0[]
+          r1:f64 = %0[1 + 2:2 2:1 in 0..1]
+          r2:f64 = Sub r0 r1
+          %4 = r2";
+    check(g, &[sum], expected);
+}

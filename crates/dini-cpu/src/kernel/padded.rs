@@ -198,13 +198,7 @@ mod tests {
             Access::Uniform { offset } => out.resize(len, *offset as isize),
             Access::Strided(strided) => strided.for_each_index(|i| out.push(i as isize)),
             Access::Padded(padded) => {
-                for point in 0..len {
-                    let column = point % padded.row();
-                    let row = padded.row_place(point / padded.row()).filter(|_| padded.columns().contains(&column));
-                    out.push(
-                        row.map_or(-1, |place| place + column as isize * padded.strides[padded.strides.len() - 1]),
-                    );
-                }
+                out.extend((0..len).map(|point| padded.place(point).map_or(-1, |place| place as isize)));
             }
         }
         out

@@ -1,7 +1,7 @@
 //! The checker of schedules: every tensor fits its slot, nothing writes memory of others, and slots that trade are of one
 //! size.
 
-use super::{KernelStep, Schedule, Slot, SlotId, Step, Tensor};
+use super::{KernelStep, MAX_KERNELS, Schedule, Slot, SlotId, Step, Tensor};
 use crate::kernel::Instruction;
 
 type Checked = Result<(), String>;
@@ -56,8 +56,12 @@ fn check_steps(slots: &[Slot], steps: &[Step<KernelStep>]) -> Checked {
     for step in steps {
         match step {
             Step::Kernel(step) => check_kernel(slots, step)?,
-            Step::Strips { kernels, strips: _ } => {
+            Step::Strips { kernels, strips } => {
                 kernels.iter().try_for_each(|step| check_kernel(slots, step))?;
+                strips.local.iter().try_for_each(|&(slot, row)| may_write(slots, slot, row * strips.n_rows))?;
+                if kernels.len() > MAX_KERNELS || strips.per_strip == 0 {
+                    return Err(format!("{} kernels in strips of {} rows", kernels.len(), strips.per_strip));
+                }
             }
             Step::Copy { from, to } => {
                 read(from)?;

@@ -144,3 +144,30 @@ fn updates_of_a_state_are_in_place() {
         return s3:f64[100]";
     check(g, &[Value(first.0 + 1)], expected);
 }
+
+#[test]
+fn rows_pass_through_kernels_in_strips() {
+    let mut g = Graph::new();
+    let field = TensorType::new(DType::F64, &[512, 1024]);
+    let x = g.input(field.clone());
+    let op = Op::Reduce { combine: Combine::Add, axes: vec![1] };
+    let sums = g.push(op, &[x], vec![vector(512)], 0);
+    let across = crate::graph::Strided { shape: vec![512, 1024], strides: vec![1, 0], offset: 0 };
+    let across = g.push(Op::View(across), &[sums], vec![field], 0);
+    let centred = map(&mut g, ScalarOp::Sub, &[x, across]);
+    let expected = "
+        s0: input 0
+        s1: temporary 4096
+        s2: result 4194304
+        strips of 15 of 512 rows s1:8
+          kernel 524288 = 512×(1024)×1
+            r0:f64 = s0[]
+            s1 = Add r0
+          kernel 524288
+            r0:f64 = s0[]
+            r1:f64 = s1[0 + 512:1 1024:0]
+            r2:f64 = Sub r0 r1
+            s2 = r2
+        return s2:f64[524288]";
+    check(g, &[centred], expected);
+}

@@ -345,12 +345,12 @@ impl Compiler<'_> {
                 sources.push(source(self.places[i]));
             }
         }
-        // What only copies is better off without a stop in a cell.
-        if !sources.contains(&Source::Computed) {
-            return None;
-        }
         let run = boxes.as_ref().map_or(kernel.len, Boxes::row);
         let has_accumulators = self.has_accumulators(boxes.as_ref().map(Boxes::row));
+        // What only copies is better off without a stop in a cell.
+        if !sources.contains(&Source::Computed) && !has_accumulators {
+            return None;
+        }
         let (mut stores, mut folds, mut sinks) = (vec![], vec![], vec![]);
         for store in &kernel.stores {
             match store {

@@ -6,7 +6,7 @@ use crate::{
         frame::{Frame, Needs},
         reduce::Cascade,
     },
-    schedule::{SlotId, Strips},
+    schedule::{MAX_KERNELS, SlotId, Strips},
 };
 use std::ops::Range;
 
@@ -28,9 +28,6 @@ struct Local {
     /// Where it begins.
     at: usize,
 }
-
-/// As many as there are: slots have one of them each.
-const MAX_KERNELS: usize = crate::schedule::MAX_KERNELS;
 
 impl StripProgram {
     /// Puts compiled kernels together.

@@ -63,7 +63,6 @@ fn cost(step: &Step<KernelStep>) -> Option<usize> {
     match step {
         Step::Kernel(KernelStep { kernel, .. }) => of_kernel(kernel),
         // Rows that are worth sharing are not small.
-        Step::Strips { .. } => None,
         Step::Copy { from, to: _ } => handled(&[from.dtype], &[from.len], from.len),
         Step::Assemble { to, .. } => handled(&[to.dtype], &[to.len], to.len),
         Step::ArgReduce { from, to, .. } => handled(&[from.dtype], &[from.len, to.len], 6 * from.len),
@@ -110,6 +109,7 @@ fn cost(step: &Step<KernelStep>) -> Option<usize> {
             let cost = batch * cost;
             (is_small && cost <= 2 * MAX_STEP).then_some(cost)
         }
+        Step::Strips { .. } => None,
         Step::While { cond, body, .. } => Some(sum(cond)?.saturating_add(sum(body)?)),
         Step::Switch { branches, .. } => {
             branches.iter().map(|branch| sum(branch)).try_fold(0usize, |all, cost| Some(all.saturating_add(cost?)))

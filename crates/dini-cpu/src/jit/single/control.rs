@@ -50,8 +50,8 @@ impl Written {
 
     fn step(&mut self, step: &Step<KernelStep>) {
         match step {
-            Step::Kernel(step) => self.kernel(step),
-            Step::Strips { kernels, .. } => kernels.iter().for_each(|step| self.kernel(step)),
+            Step::Kernel(kernel) => self.kernel(kernel),
+            Step::Strips { kernels, .. } => kernels.iter().for_each(|kernel| self.kernel(kernel)),
             Step::Copy { from, to } => self.put(*to, from.dtype, from.len),
             Step::DynamicSlice { from, to, window, .. } => self.put(*to, from.dtype, window.len()),
             Step::Gather { from, to, places, .. } => self.put(*to, from.dtype, places.len()),
