@@ -2,6 +2,7 @@
 
 use crate::{
     buffer::{Buffer, OutOfMemory},
+    executor::CompileOptions,
     graph::{CallError, Graph, TensorType},
     interp::Program,
 };
@@ -52,17 +53,25 @@ impl From<OutOfMemory> for RunError {
 }
 
 impl Executable {
-    /// Compiles a graph.
+    /// Compiles a graph for what the process chose ([`CompileOptions::default`]).
     ///
     /// # Panics
     /// In debug builds, if the graph does not pass [`Graph::check`].
     pub fn compile(graph: &Graph) -> Executable {
+        Executable::compile_with(graph, &CompileOptions::default())
+    }
+
+    /// Compiles a graph.
+    ///
+    /// # Panics
+    /// In debug builds, if the graph does not pass [`Graph::check`].
+    pub fn compile_with(graph: &Graph, options: &CompileOptions) -> Executable {
         if cfg!(debug_assertions)
             && let Err(message) = graph.check()
         {
             panic!("graph is wrong: {message}");
         }
-        Executable { input_types: graph.input_types().to_vec(), program: Program::new(graph) }
+        Executable { input_types: graph.input_types().to_vec(), program: Program::new(graph, options) }
     }
 
     /// The types of the inputs.

@@ -17,6 +17,7 @@ use crate::{
     buffer::Buffer,
     element,
     executable::RunError,
+    executor::CompileOptions,
     graph::{Graph, OutOfBounds, ScatterKind},
     jit::Assembly,
     schedule::{self, Effect, KernelStep, Moving, Needed, Slot, SlotId, Step, Tensor},
@@ -126,8 +127,8 @@ impl Compiler<'_> {
 
 impl Program {
     /// Compiles a graph.
-    pub fn new(graph: &Graph) -> Program {
-        Program::compile(graph, Assembly::begin())
+    pub fn new(graph: &Graph, options: &CompileOptions) -> Program {
+        Program::compile(graph, Assembly::begin(options.executor))
             .or_else(|| Program::compile(graph, None))
             .expect("without machine code nothing is denied")
     }

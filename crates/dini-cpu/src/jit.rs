@@ -7,8 +7,8 @@
 //! Results are those of the interpreter, bit for bit (NaN are all alike): nothing is reassociated or contracted.
 //!
 //! Limits: AVX2 with FMA and BMI2, or AVX-512 (F, BW, DQ, VL); without, or where the system denies executable memory, or
-//! with `DINI_JIT=off` in the environment, [`Assembly::begin`] gives `None` and the interpreter runs everything.
-//! `DINI_JIT=avx2` keeps to AVX2. Kernels that call functions without a vector form, that only copy, or whose values need
+//! where [`Executor::Interpreter`] is wanted, [`Assembly::begin`] gives `None` and the interpreter runs everything.
+//! Kernels that call functions without a vector form, that only copy, or whose values need
 //! more than 64 KiB of stack stay with the interpreter too. Code does not poll for a request to stop.
 
 mod emit;
@@ -26,7 +26,10 @@ mod single;
 mod tests;
 mod verify;
 
-use crate::schedule::{KernelStep, Needed, Step};
+use crate::{
+    executor::Executor,
+    schedule::{KernelStep, Needed, Step},
+};
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
@@ -87,10 +90,11 @@ fn count_instructions(steps: &[Step<KernelStep>]) -> usize {
 }
 
 impl Assembly {
-    /// Starts a program's code, if this process may run such.
-    pub fn begin() -> Option<Assembly> {
+    /// Starts a program's code, if that is wanted and this process may run it.
+    pub fn begin(executor: Executor) -> Option<Assembly> {
+        let isa = isa(executor).filter(|_| runs(executor))?;
         let (assembler, functions, module) = Default::default();
-        Some(Assembly { isa: isa()?, assembler, functions, module })
+        Some(Assembly { isa, assembler, functions, module })
     }
 
     /// Compiles a kernel; `None` if the interpreter runs it faster, or lanes do not hold its elements.
@@ -175,50 +179,41 @@ impl Machine {
 }
 
 /// What code is made for.
-fn isa() -> Option<Isa> {
-    #[cfg(test)]
-    if let Some(forced) = FORCED.get() {
-        return forced;
+fn isa(executor: Executor) -> Option<Isa> {
+    match executor {
+        Executor::Interpreter => None,
+        Executor::Avx2 => Some(Isa::Avx2),
+        Executor::Avx512 => Some(Isa::Avx512),
     }
-    static ISA: OnceLock<Option<Isa>> = OnceLock::new();
-    *ISA.get_or_init(|| {
-        let wish = std::env::var("DINI_JIT").unwrap_or_default();
-        if wish == "off" || !memory::is_granted() {
-            return None;
-        }
-        supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2)
-    })
 }
 
-/// The instruction sets of this processor, best first.
-fn supported() -> Vec<Isa> {
-    let mut supported = vec![];
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2") {
-        let has_512 = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl");
-        if has_512 {
-            supported.push(Isa::Avx512);
-        }
-        supported.push(Isa::Avx2);
+/// Whether machine code of this kind runs on this processor, under this system.
+pub(crate) fn runs(executor: Executor) -> bool {
+    #[cfg(test)]
+    if LACKING.get().is_some_and(|lacking| lacking <= executor) {
+        return false;
     }
-    supported
+    isa(executor).is_some_and(is_supported) && memory::is_granted()
+}
+
+/// Whether this processor has the instructions.
+fn is_supported(isa: Isa) -> bool {
+    let has_avx2 =
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2");
+    match isa {
+        Isa::Avx2 => has_avx2,
+        Isa::Avx512 => {
+            has_avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+        }
+    }
 }
 
 #[cfg(test)]
 thread_local! {
-    /// What tests make [`isa`] say: `Some(None)` is no machine code.
-    static FORCED: std::cell::Cell<Option<Option<Isa>>> = const { std::cell::Cell::new(None) };
-}
-
-/// Runs a test once for each executor of this machine: the interpreter, then each instruction set.
-#[cfg(test)]
-pub(crate) fn with_each_executor(mut test: impl FnMut(&str)) {
-    let executors = std::iter::once(None).chain(supported().into_iter().map(Some));
-    for executor in executors {
-        FORCED.set(Some(executor));
-        test(&format!("{executor:?}"));
-        FORCED.set(None);
-    }
+    /// The least instruction set that tests make this processor lack.
+    static LACKING: std::cell::Cell<Option<Executor>> = const { std::cell::Cell::new(None) };
 }

@@ -4,13 +4,14 @@
 
 pub mod buffer;
 pub mod counters;
-#[cfg(test)]
-mod differential;
 pub mod dtype;
 mod element;
 mod executable;
+mod executor;
 pub mod explain;
 mod fuse;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod graph;
 mod interp;
 #[cfg(all(target_arch = "x86_64", unix))]
@@ -21,9 +22,8 @@ mod jit;
 mod kernel;
 pub mod linalg;
 pub mod math;
-#[cfg(test)]
-mod reference;
 pub mod scalar;
 mod schedule;
 
 pub use executable::{Executable, RunError};
+pub use executor::{CompileOptions, Executor};

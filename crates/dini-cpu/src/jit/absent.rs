@@ -1,6 +1,9 @@
 //! In place of the compiler on machines that it knows nothing of: no assembly ever begins.
 
-use crate::schedule::{KernelStep, Needed, Step};
+use crate::{
+    executor::Executor,
+    schedule::{KernelStep, Needed, Step},
+};
 
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
@@ -16,7 +19,7 @@ pub(crate) enum Assembly {}
 pub(crate) enum Machine {}
 
 impl Assembly {
-    pub fn begin() -> Option<Assembly> {
+    pub fn begin(_: Executor) -> Option<Assembly> {
         None
     }
 
@@ -41,8 +44,7 @@ impl Machine {
     }
 }
 
-/// Runs a test with the only executor.
-#[cfg(test)]
-pub(crate) fn with_each_executor(mut test: impl FnMut(&str)) {
-    test("interpreter");
+/// Machine code of no kind runs.
+pub(crate) fn runs(_: Executor) -> bool {
+    false
 }
