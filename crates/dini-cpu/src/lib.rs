@@ -11,6 +11,7 @@ mod executor;
 pub mod explain;
 mod fuse;
 #[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
 pub mod fuzz;
 pub mod graph;
 mod interp;

@@ -1,7 +1,7 @@
 //! Every operation against results worked out by hand, through the public interface.
 
 use dini_cpu::{
-    Executable, RunError,
+    Executable, Executor, RunError,
     buffer::Buffer,
     dtype::{DType, Element},
     graph::{
@@ -36,15 +36,17 @@ fn check<T: Element>(op: Op, inputs: &[Input], shape: &[usize], expected: &[T]) 
     check_graph(&graph, inputs, expected);
 }
 
-/// Runs a graph of one output, twice, and compares the elements.
+/// Runs a graph of one output, twice on each executor, and compares the elements.
 #[track_caller]
 fn check_graph<T: Element>(graph: &Graph, inputs: &[Input], expected: &[T]) {
     assert_eq!(graph.check(), Ok(()));
-    let executable = Executable::compile(graph);
     let data: Vec<_> = inputs.iter().map(|i| i.data.clone()).collect();
-    for _ in 0..2 {
-        let got = executable.run(&data).expect("nothing fails");
-        assert_eq!(*got[0], Buffer::from_slice(expected), "got {:?}", got[0].as_slice::<T>());
+    for executor in Executor::available() {
+        let executable = Executable::compile_with(graph, &executor.into());
+        for _ in 0..2 {
+            let got = executable.run(&data).expect("nothing fails");
+            assert_eq!(*got[0], Buffer::from_slice(expected), "{executor}: got {:?}", got[0].as_slice::<T>());
+        }
     }
 }
 

@@ -19,7 +19,6 @@ use crate::{
 use dini_cpu::{
     Executable, RunError,
     buffer::Buffer,
-    explain::Explanation,
     graph::{Call, CallFn, Graph, Op, Strided, Value},
     scalar::ScalarOp,
 };
@@ -48,7 +47,6 @@ pub(crate) fn compile(program: &Arc<Program>) -> Result<Arc<Compiled>> {
     counters::count_compile();
     let Prepared { program: prepared, used_inputs, poisons } = prepare(program)?;
     let (graph, _) = lower(&prepared)?;
-    let used_inputs = (0..used_inputs.len()).filter(|&i| used_inputs[i]).collect();
     let compiled = Arc::new(Compiled { executable: Executable::compile(&graph), used_inputs, poisons });
     if !holds_closure(program) {
         let mut cache = lock();
@@ -115,7 +113,8 @@ fn run_error(e: RunError, program: &Arc<Program>) -> Error {
 
 struct Prepared {
     program: Arc<Program>,
-    used_inputs: Vec<bool>,
+    /// The numbers of the inputs that are left.
+    used_inputs: Vec<usize>,
     poisons: Vec<Option<Error>>,
 }
 
@@ -127,7 +126,8 @@ fn prepare(program: &Arc<Program>) -> Result<Prepared> {
     let cut = dce(&erased, &sound, false);
     let program = optimize(&cut.program)?;
     let again = dce(&program, &vec![true; program.outputs.len()], true);
-    Ok(Prepared { program: again.program.clone(), used_inputs: cut.used_inputs.clone(), poisons })
+    let used_inputs = (0..cut.used_inputs.len()).filter(|&i| cut.used_inputs[i]).collect();
+    Ok(Prepared { program: again.program.clone(), used_inputs, poisons })
 }
 
 /// Common subexpressions and algebra.
@@ -140,12 +140,15 @@ pub(crate) fn prepared(program: &Arc<Program>) -> Result<Arc<Program>> {
     Ok(prepare(program)?.program)
 }
 
-/// What will run, as the steps that the engine takes.
-pub(crate) fn explained(program: &Arc<Program>) -> Result<Explanation> {
-    let Prepared { program, poisons, used_inputs: _ } = prepare(program)?;
+/// What will run, as the engine's graph, and which of the program's inputs it takes.
+///
+/// # Errors
+/// A result that is an error.
+pub(crate) fn lowered(program: &Arc<Program>) -> Result<(Graph, Vec<usize>)> {
+    let Prepared { program, poisons, used_inputs } = prepare(program)?;
     match poisons.into_iter().flatten().next() {
         Some(error) => Err(error),
-        None => Ok(Explanation::new(&lower(&program)?.0)),
+        None => Ok((lower(&program)?.0, used_inputs)),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     trace::{self, Staged, bind_at, stage},
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
-use dini_cpu::explain::Explanation;
+use dini_cpu::{buffer::Buffer, explain::Explanation, graph::Graph};
 use std::{
     panic::Location,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -240,11 +240,37 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
 /// ```
 #[track_caller]
 pub fn program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
+    Ok(staged("program_of", f, x)?.0.program)
+}
+
+/// What tracing gives, and the leaves of the argument.
+#[track_caller]
+fn staged<In: Tree, R: Outcome>(name: &'static str, f: impl Fn(In) -> R, x: &In) -> Result<(Staged, Vec<Array>)> {
     let at = Location::caller();
     let (leaves, in_def) = flatten(x);
     let in_avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
     let flat = Flat::new(&f, &in_def);
-    Ok(stage("program_of", at, &in_avals, |xs| flat.call(xs))?.program)
+    Ok((stage(name, at, &in_avals, |xs| flat.call(xs))?, leaves))
+}
+
+/// The engine's graph of what would run, and its inputs.
+///
+/// # Errors
+/// Whatever tracing finds; a result that is an error; a value that is traced.
+#[track_caller]
+pub(crate) fn lowered<In: Tree, R: Outcome>(
+    name: &'static str,
+    f: impl Fn(In) -> R,
+    x: &In,
+) -> Result<(Graph, Vec<Arc<Buffer>>)> {
+    let (staged, leaves) = staged(name, f, x)?;
+    let (graph, used) = lower::lowered(&staged.program)?;
+    let operands = staged.operands(&leaves);
+    let data = |i: usize| match operands[i].as_concrete() {
+        Some(x) => Ok(x.data.clone()),
+        None => Err(Error::new(ErrorKind::Escape, "the function or its argument holds a traced value").op(name)),
+    };
+    Ok((graph, used.into_iter().map(data).collect::<Result<_>>()?))
 }
 
 /// What would run: the program of [`program_of`] after everything that only derivatives need is gone, and after all
@@ -276,5 +302,5 @@ pub fn compiled_program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) ->
 /// ```
 #[track_caller]
 pub fn explain<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Explanation> {
-    lower::explained(&program_of(f, x)?)
+    Ok(Explanation::new(&lower::lowered(&program_of(f, x)?)?.0))
 }
