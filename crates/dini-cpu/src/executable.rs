@@ -4,14 +4,15 @@ use crate::{
     buffer::{Buffer, OutOfMemory},
     executor::CompileOptions,
     graph::{CallError, Graph, TensorType},
-    interp::Program,
+    schedule,
+    tiers::Tiers,
 };
 use std::{fmt, sync::Arc};
 
 /// A graph turned into kernels and a schedule.
 pub struct Executable {
     input_types: Vec<TensorType>,
-    program: Program,
+    tiers: Tiers,
 }
 
 /// What fails at run time.
@@ -71,7 +72,8 @@ impl Executable {
         {
             panic!("graph is wrong: {message}");
         }
-        Executable { input_types: graph.input_types().to_vec(), program: Program::new(graph, options) }
+        let tiers = Tiers::new(schedule::schedule(graph), options);
+        Executable { input_types: graph.input_types().to_vec(), tiers }
     }
 
     /// The types of the inputs.
@@ -90,7 +92,7 @@ impl Executable {
     pub fn run(&self, inputs: &[Arc<Buffer>]) -> Result<Vec<Arc<Buffer>>, RunError> {
         let expected = self.input_types.len();
         assert!(inputs.len() == expected, "{} inputs, expected {expected}", inputs.len());
-        let mut outputs = Vec::with_capacity(self.program.n_outputs());
+        let mut outputs = vec![];
         self.run_each(|i| &inputs[i], |output| outputs.push(output))?;
         Ok(outputs)
     }
@@ -113,6 +115,6 @@ impl Executable {
             let fits = input.dtype() == t.dtype && input.len() == t.len();
             assert!(fits, "input {i} has {} elements of {}, expected {t}", input.len(), input.dtype());
         }
-        self.program.run(self.input_types.len(), input, output)
+        self.tiers.program().run(self.input_types.len(), input, output)
     }
 }

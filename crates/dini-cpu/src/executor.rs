@@ -23,22 +23,9 @@ impl Executor {
         Executor::ALL.into_iter().filter(|&executor| executor == Executor::Interpreter || jit::runs(executor)).collect()
     }
 
-    /// The best that works here, within the limit that the environment variable `DINI_JIT` sets when it is first asked:
-    /// `off` (the interpreter), `avx2`, or `avx512`. Other values set no limit.
+    /// The best that works here, within the limit that `DINI_JIT` sets (see [`CompileOptions::default`]).
     pub fn of_process() -> Executor {
-        static CHOICE: OnceLock<Executor> = OnceLock::new();
-        *CHOICE.get_or_init(|| Executor::within(std::env::var("DINI_JIT").ok().as_deref()))
-    }
-
-    /// The best that works here, within the limit of this name.
-    fn within(name: Option<&str>) -> Executor {
-        let limit = Executor::ALL.into_iter().find(|executor| Some(executor.name()) == name);
-        let is_within = |executor: &Executor| limit.is_none_or(|limit| *executor <= limit);
-        Executor::ALL
-            .into_iter()
-            .filter(is_within)
-            .rfind(|&executor| jit::runs(executor))
-            .unwrap_or(Executor::Interpreter)
+        CompileOptions::default().executor
     }
 
     /// What `DINI_JIT` calls it.
@@ -60,24 +47,48 @@ impl fmt::Display for Executor {
     }
 }
 
+/// When machine code is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timing {
+    /// Once runs of the program could have saved as much time as making the code takes.
+    WhenItPays,
+    /// Before the first run.
+    AtOnce,
+}
+
 /// Options of [`crate::Executable::compile_with`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CompileOptions {
     /// What runs the kernels; the interpreter instead if that does not work here.
     pub executor: Executor,
+    /// When its code is made.
+    pub timing: Timing,
 }
 
 impl Default for CompileOptions {
-    /// As the process chose.
+    /// What the environment variable `DINI_JIT` says when it is first asked: `off` (the interpreter), `avx2` or `avx512`
+    /// (at once, and no better one), `on` (the best that works here, at once). With other values and without one: the best
+    /// that works here, when it pays.
     fn default() -> CompileOptions {
-        CompileOptions { executor: Executor::of_process() }
+        static CHOICE: OnceLock<CompileOptions> = OnceLock::new();
+        *CHOICE.get_or_init(|| CompileOptions::named(std::env::var("DINI_JIT").ok().as_deref()))
+    }
+}
+
+impl CompileOptions {
+    fn named(name: Option<&str>) -> CompileOptions {
+        let limit = Executor::ALL.into_iter().find(|executor| Some(executor.name()) == name);
+        let is_within = |executor: &Executor| limit.is_none_or(|limit| *executor <= limit);
+        let best = Executor::ALL.into_iter().filter(is_within).rfind(|&executor| jit::runs(executor));
+        let timing = if limit.is_some() || name == Some("on") { Timing::AtOnce } else { Timing::WhenItPays };
+        CompileOptions { executor: best.unwrap_or(Executor::Interpreter), timing }
     }
 }
 
 impl From<Executor> for CompileOptions {
+    /// At once.
     fn from(executor: Executor) -> CompileOptions {
-        CompileOptions { executor }
+        CompileOptions { executor, timing: Timing::AtOnce }
     }
 }
 
@@ -88,10 +99,11 @@ mod tests {
     #[test]
     fn names_set_a_limit_and_other_words_none() {
         let best = *Executor::available().last().expect("the interpreter");
-        assert_eq!(Executor::within(Some("off")), Executor::Interpreter);
-        assert_eq!(Executor::within(Some("avx2")), best.min(Executor::Avx2));
-        for unlimited in [None, Some("avx512"), Some(""), Some("AVX2"), Some("on"), Some("garbage\u{fffd}")] {
-            assert_eq!(Executor::within(unlimited), best, "{unlimited:?}");
+        for (name, executor) in [("off", Executor::Interpreter), ("avx2", best.min(Executor::Avx2)), ("on", best)] {
+            assert_eq!(CompileOptions::named(Some(name)), executor.into());
+        }
+        for other in [None, Some(""), Some("AVX2"), Some("garbage\u{fffd}")] {
+            assert_eq!(CompileOptions::named(other), CompileOptions { executor: best, timing: Timing::WhenItPays });
         }
     }
 }

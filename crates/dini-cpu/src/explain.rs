@@ -272,13 +272,14 @@ fn name(op: ScalarOp) -> String {
     name.split('(').next().unwrap_or_default().to_owned()
 }
 
-enum Work {
+/// What an operation on one element is.
+pub(crate) enum Work {
     None,
     Flops(u64),
     Function,
 }
 
-fn work(op: ScalarOp) -> Work {
+pub(crate) fn work(op: ScalarOp) -> Work {
     use ScalarOp::*;
     match op {
         Neg | Abs | Sign | Select | Cast(_) | IsFinite | Not | And | Or | Xor | Shl | Shr => Work::None,

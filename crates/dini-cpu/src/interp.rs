@@ -17,10 +17,10 @@ use crate::{
     buffer::Buffer,
     element,
     executable::RunError,
-    executor::CompileOptions,
-    graph::{Graph, OutOfBounds, ScatterKind},
+    executor::Executor,
+    graph::{OutOfBounds, ScatterKind},
     jit::Assembly,
-    schedule::{self, Effect, KernelStep, Moving, Needed, Slot, SlotId, Step, Tensor},
+    schedule::{Effect, KernelStep, Moving, Needed, Schedule, Slot, SlotId, Step, Tensor},
 };
 use frame::{Frame, Needs};
 use frames::Frames;
@@ -126,16 +126,18 @@ impl Compiler<'_> {
 }
 
 impl Program {
-    /// Compiles a graph.
-    pub fn new(graph: &Graph, options: &CompileOptions) -> Program {
-        Program::compile(graph, Assembly::begin(options.executor))
-            .or_else(|| Program::compile(graph, None))
-            .expect("without machine code nothing is denied")
+    /// Prepares a schedule for the precompiled loops.
+    pub fn over_loops(schedule: Schedule<KernelStep>) -> Program {
+        Program::new(schedule, None).expect("without machine code nothing is denied")
     }
 
-    /// Compiles a graph; `None` if the system denies memory for machine code.
-    fn compile(graph: &Graph, assembly: Option<Assembly>) -> Option<Program> {
-        let schedule = schedule::schedule(graph);
+    /// Compiles a schedule to machine code as far as there is any, where the system lets it run.
+    pub fn as_code_if_possible(schedule: Schedule<KernelStep>, executor: Executor) -> Program {
+        let code = Assembly::begin(executor).and_then(|assembly| Program::new(schedule.clone(), Some(assembly)));
+        code.unwrap_or_else(|| Program::over_loops(schedule))
+    }
+
+    fn new(schedule: Schedule<KernelStep>, assembly: Option<Assembly>) -> Option<Program> {
         let mut compiler = Compiler { slots: &schedule.slots, needs: Needs::default(), assembly };
         let steps = compiler.steps(schedule.steps, Needed::by_outputs(&schedule.outputs));
         let Compiler { needs, assembly, .. } = compiler;
@@ -146,11 +148,6 @@ impl Program {
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
         let frames = Frames::default();
         Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames })
-    }
-
-    /// Number of outputs.
-    pub fn n_outputs(&self) -> usize {
-        self.outputs.len()
     }
 
     /// Runs on inputs of the right types, and gives the outputs in order.

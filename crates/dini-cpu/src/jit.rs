@@ -8,8 +8,8 @@
 //!
 //! Limits: AVX2 with FMA and BMI2, or AVX-512 (F, BW, DQ, VL); without, or where the system denies executable memory, or
 //! where [`Executor::Interpreter`] is wanted, [`Assembly::begin`] gives `None` and the interpreter runs everything.
-//! Kernels that call functions without a vector form, that only copy, or whose values need
-//! more than 64 KiB of stack stay with the interpreter too. Code does not poll for a request to stop.
+//! [`crate::tiers`] decides when code is made. Kernels that call functions without a vector form, that only copy, or whose
+//! values need more than 64 KiB of stack stay with the interpreter too. Code does not poll for a request to stop.
 
 mod emit;
 mod encode;

@@ -25,6 +25,7 @@ pub mod linalg;
 pub mod math;
 pub mod scalar;
 mod schedule;
+mod tiers;
 
 pub use executable::{Executable, RunError};
-pub use executor::{CompileOptions, Executor};
+pub use executor::{CompileOptions, Executor, Timing};

@@ -28,7 +28,7 @@ pub(crate) use live::{Effect, Needed};
 pub(crate) use slots::{Slot, SlotId};
 
 /// A graph ready to be executed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Schedule<K> {
     /// The memory.
     pub slots: Vec<Slot>,
@@ -54,7 +54,7 @@ impl Tensor {
 }
 
 /// A kernel and the slots of its operands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct KernelStep {
     pub kernel: Kernel,
     pub slots: Vec<SlotId>,
@@ -128,7 +128,7 @@ pub(crate) struct Moving {
 }
 
 /// One thing to do; `K` is how kernels are held.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Step<K> {
     Kernel(K),
     /// Whole tensors; the slots differ.
