@@ -4,6 +4,7 @@ use crate::{
     buffer::{Buffer, OutOfMemory},
     executor::CompileOptions,
     graph::{CallError, Graph, TensorType},
+    interp::Unwatched,
     schedule,
     tiers::Tiers,
 };
@@ -115,6 +116,6 @@ impl Executable {
             let fits = input.dtype() == t.dtype && input.len() == t.len();
             assert!(fits, "input {i} has {} elements of {}, expected {t}", input.len(), input.dtype());
         }
-        self.tiers.program().run(self.input_types.len(), input, output)
+        self.tiers.program().run(self.input_types.len(), input, output, &mut Unwatched)
     }
 }

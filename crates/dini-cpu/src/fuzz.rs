@@ -7,6 +7,7 @@
 mod choices;
 mod elements;
 mod maker;
+mod prune;
 mod reference;
 mod rust;
 
@@ -49,6 +50,20 @@ impl Case {
     /// Rust code that builds the graph and the inputs, and the schedule.
     pub fn describe(&self) -> String {
         format!("{}\n/*\n{}{}*/\n", rust::code(&self.graph, &self.runs), self.graph, schedule::schedule(&self.graph))
+    }
+
+    /// The case without what its failure does not need: operations, outputs, and the second run.
+    pub fn pruned(mut self, mut fails: impl FnMut(&Case) -> bool) -> Case {
+        if self.runs.len() > 1 {
+            let second = self.runs.split_off(1);
+            if !fails(&self) {
+                self.runs.extend(second);
+            }
+        }
+        let Case { graph, numbers, runs } = self;
+        let of = |graph: &Graph| Case { graph: graph.clone(), numbers, runs: runs.clone() };
+        let graph = prune::prune(graph, |graph| fails(&of(graph)));
+        Case { graph, numbers, runs }
     }
 
     /// Runs the graph with each executor and compares.
@@ -132,7 +147,22 @@ fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::{Node, Op};
     use std::time::Duration;
+
+    /// What fails only with a scatter becomes a graph of a few operations.
+    #[test]
+    fn failing_graphs_become_small() {
+        let is_scatter = |node: &Node| matches!(node.op, Op::Scatter { .. });
+        let fails = |choices: &mut Choices| Case::new(choices).graph.nodes.iter().any(is_scatter);
+        let seed = (0..).find(|&seed| fails(&mut Choices::from_seed(seed))).expect("scatters are made");
+        let mut choices = Choices::from_seed(seed);
+        Case::new(&mut choices);
+        let simplest = Case::new(&mut Choices::replay(&shrink(choices.made(), Duration::from_secs(20), fails)));
+        let simplest = simplest.pruned(|case| case.graph.nodes.iter().any(is_scatter));
+        assert!(simplest.graph.outputs.is_empty() && simplest.graph.nodes.len() <= 3, "{}", simplest.describe());
+        assert!(simplest.describe().contains("g0.push(Op::Scatter { n_batch: 0, kind: "), "{}", simplest.describe());
+    }
 
     /// Seeds of an ordinary run. `xtask fuzz` tries others.
     const N_SEEDS: u64 = 3000;
@@ -145,6 +175,7 @@ mod tests {
             if Case::new(&mut choices).check(&executors).is_err() {
                 let fails = |choices: &mut Choices| Case::new(choices).check(&executors).is_err();
                 let simplest = Case::new(&mut Choices::replay(&shrink(choices.made(), Duration::from_secs(20), fails)));
+                let simplest = simplest.pruned(|case| case.check(&executors).is_err());
                 panic!("seed {seed}: {:?}\n{}", simplest.check(&executors), simplest.describe());
             }
         }

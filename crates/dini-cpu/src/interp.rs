@@ -12,6 +12,7 @@ mod scalar;
 mod single;
 mod strided;
 mod tile;
+mod watch;
 
 use crate::{
     buffer::Buffer,
@@ -29,16 +30,17 @@ use single::SingleProgram;
 use std::{cell::RefCell, sync::Arc};
 use strided::with_bits;
 use tile::TileProgram;
+pub(crate) use watch::{Stopwatch, Unwatched, Watch};
 
 /// A kernel ready to run.
 #[derive(Debug)]
 enum Launch {
     /// Tile by tile.
     Tiles(TileProgram),
-    /// Kernels over one point, and loops of such.
-    Scalars(ScalarProgram),
+    /// Kernels over one point, and loops of such: so many steps as one program.
+    Scalars { program: ScalarProgram, n_steps: usize },
     /// The same as machine code.
-    Single(SingleProgram),
+    Single { program: SingleProgram, n_steps: usize },
 }
 
 /// A schedule ready to run.
@@ -101,11 +103,11 @@ impl Compiler<'_> {
             && let Some(program) = SingleProgram::new(run, needed, assembly)
         {
             self.needs = self.needs.and(program.needs());
-            return Some(Launch::Single(program));
+            return Some(Launch::Single { program, n_steps: run.len() });
         }
         let program = ScalarProgram::new(run, self.slots)?;
         self.needs = self.needs.and(program.needs());
-        Some(Launch::Scalars(program))
+        Some(Launch::Scalars { program, n_steps: run.len() })
     }
 
     fn step(&mut self, step: Step<KernelStep>, needed: &Needed) -> Step<Launch> {
@@ -156,6 +158,7 @@ impl Program {
         n_inputs: usize,
         input: impl Fn(usize) -> &'a Arc<Buffer>,
         output: impl FnMut(Arc<Buffer>),
+        watch: &mut impl Watch,
     ) -> Result<(), RunError> {
         let mut frame = match self.frames.take() {
             Some(frame) => frame,
@@ -171,7 +174,7 @@ impl Program {
         }
         // SAFETY: the slots hold what the schedule says: inputs of the types that it was made for, fresh results, and
         // the frame's own temporaries.
-        let outcome = unsafe { run_steps(&self.steps, &mut frame) };
+        let outcome = unsafe { run_steps(&self.steps, 0, &mut frame, watch) };
         crate::counters::add_kernels(std::mem::take(&mut frame.n_kernels));
         // If a called function panics this is not reached, and the frame is dropped.
         if outcome.is_ok() {
@@ -214,38 +217,44 @@ impl Program {
 
 /// # Safety
 /// The slots must hold what the schedule says at this step.
-unsafe fn run_steps(steps: &[Step<Launch>], frame: &mut Frame) -> Result<(), RunError> {
-    for step in steps {
+unsafe fn run_steps(
+    steps: &[Step<Launch>],
+    list: usize,
+    frame: &mut Frame,
+    watch: &mut impl Watch,
+) -> Result<(), RunError> {
+    for (i, step) in steps.iter().enumerate() {
         // SAFETY: promised by the caller; each step leaves what the next expects.
-        unsafe { run_step(step, frame)? }
+        watch.step(list, i, |watch| unsafe { run_step(step, frame, watch) })?;
     }
     Ok(())
 }
 
 /// # Safety
 /// As for [`run_steps`].
-unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunError> {
+unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watch) -> Result<(), RunError> {
     // SAFETY: the schedule placed the operands in their slots, and results in slots that no operand shares.
     unsafe {
         match step {
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
-            Step::Kernel(Launch::Scalars(program)) => program.run(frame),
-            Step::Kernel(Launch::Single(program)) => program.run(frame),
+            Step::Kernel(Launch::Scalars { program, .. }) => program.run(frame),
+            Step::Kernel(Launch::Single { program, .. }) => program.run(frame),
             Step::Copy { from, to } => {
                 frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
             }
             Step::While { cond, flag, body, swaps } => loop {
-                run_steps(cond, frame)?;
+                run_steps(cond, 0, frame, watch)?;
                 if *frame.address(*flag) == 0 {
                     break;
                 }
-                run_steps(body, frame)?;
+                run_steps(body, 1, frame, watch)?;
                 swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
             },
             Step::Switch { index, branches } => {
                 let index = *frame.address(*index).cast::<i32>();
                 let chosen = index.max(0).unsigned_abs() as usize;
-                run_steps(&branches[chosen.min(branches.len() - 1)], frame)?;
+                let chosen = chosen.min(branches.len() - 1);
+                run_steps(&branches[chosen], chosen, frame, watch)?;
             }
             Step::Scan { length, reverse, windows, body, swaps } => {
                 for step in 0..*length {
@@ -254,7 +263,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
                         let address = frame.address(over).add(row * bytes);
                         frame.lend(window, address);
                     }
-                    run_steps(body, frame)?;
+                    run_steps(body, 0, frame, watch)?;
                     swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
                 }
             }

@@ -131,7 +131,8 @@ fn no_elements_and_one() {
             let out = t.without_axes(&axes);
             for (combine, of_nothing) in [(Combine::Add, 0.0), (Combine::Mul, 1.0), (Combine::Max, f64::NEG_INFINITY)] {
                 let op = Op::Reduce { combine, axes: axes.clone() };
-                graph.outputs.push(graph.push(op, &[y], vec![out.clone()], 0));
+                let reduced = graph.push(op, &[y], vec![out.clone()], 0);
+                graph.outputs.push(reduced);
                 expected.push(vec![if t.is_empty() { of_nothing } else { 9.0 }; out.len()]);
             }
         }
@@ -150,7 +151,8 @@ fn addresses_are_not_aligned() {
             for offset in [1, 2, 5] {
                 let part = Op::View(Strided { shape: vec![n], strides: vec![1], offset });
                 let part = graph.push(part, &[x], vec![TensorType::new(T::DTYPE, &[n])], 0);
-                graph.outputs.push(map(&mut graph, ScalarOp::Max, &[part, part]));
+                let largest = map(&mut graph, ScalarOp::Max, &[part, part]);
+                graph.outputs.push(largest);
             }
             let input: Vec<T> = (0..n + 5).map(element).collect();
             let expected = [1, 2, 5].map(|offset| &input[offset..offset + n]);

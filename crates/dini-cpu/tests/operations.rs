@@ -97,6 +97,29 @@ fn reduce() {
     check(op(Combine::Add, &[1]), &[input(&[2, 3, 4], &cube)], &[2, 4], &[12i64, 15, 18, 21, 48, 51, 54, 57]);
 }
 
+/// A wider result does not take the place of its operand, though the slot of that, which held something else before, has
+/// room for it.
+#[test]
+fn wider_results_in_used_memory() {
+    const N: usize = 100;
+    let mut graph = Graph::new();
+    let (wide, narrow) = (TensorType::new(DType::F64, &[N]), TensorType::new(DType::F32, &[N]));
+    let (x, y) = (graph.input(wide.clone()), graph.input(narrow.clone()));
+    let running = || Op::Cumulative { combine: Combine::Add, axis: 0, reverse: false };
+    let sums = graph.push(running(), &[x], vec![wide.clone()], 0);
+    let op = Op::Reduce { combine: Combine::Max, axes: vec![0] };
+    let largest = graph.push(op, &[sums], vec![TensorType::scalar(DType::F64)], 0);
+    let sums = graph.push(running(), &[y], vec![narrow], 0);
+    let widened = graph.push(Op::Map(ScalarOp::Cast(DType::F64)), &[sums], vec![wide.clone()], 0);
+    let scaled = graph.push(Op::Map(ScalarOp::Mul), &[widened, largest], vec![wide.clone()], 0);
+    // Not a result itself, so that nothing but the operand's death decides where it stands.
+    let running_products = graph.push(running(), &[scaled], vec![wide], 0);
+    graph.outputs = vec![running_products];
+    let inputs = [input(&[N], &[1.0; N]), input(&[N], &[1.0f32; N])];
+    let expected: Vec<f64> = (1..=N).map(|i| (N * i * (i + 1) / 2) as f64).collect();
+    check_graph(&graph, &inputs, &expected);
+}
+
 /// Sums of a million tenths stay within a few units in the last place, along either axis.
 #[test]
 fn long_sums_are_accurate() {

@@ -11,6 +11,7 @@ use dini_cpu::{
     fuzz::{Choices, shrink},
 };
 use std::{
+    any::Any,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -59,7 +60,18 @@ impl Kind {
             |choices: &mut Choices| self.outcome(choices, executors).is_err_and(|what| nature(&what) == nature(&first));
         let simplest = shrink(choices.made(), time, fails);
         let what = self.outcome(&mut Choices::replay(&simplest), executors).err().unwrap_or_else(|| first.clone());
-        Err(Failure { seed, what, case: self.describe(&mut Choices::replay(&simplest)) })
+        let choices = &mut Choices::replay(&simplest);
+        let case = match self {
+            Kind::Graphs => {
+                let fails = |case: &fuzz::Case| {
+                    let checked = catch_unwind(AssertUnwindSafe(|| case.check(executors)));
+                    checked.map_err(message).flatten().is_err_and(|what| nature(&what) == nature(&first))
+                };
+                fuzz::Case::new(choices).pruned(fails).describe()
+            }
+            Kind::Programs => programs::Case::new(choices).describe(),
+        };
+        Err(Failure { seed, what, case })
     }
 
     /// The code of a case, without running it.
@@ -75,10 +87,12 @@ impl Kind {
             Kind::Graphs => fuzz::Case::new(choices).check(executors).map(|()| true),
             Kind::Programs => programs::Case::new(choices).check(executors),
         }));
-        checked.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
-            Err(format!("panic: {text}"))
-        })
+        checked.unwrap_or_else(|panic| Err(message(panic)))
     }
+}
+
+/// What a panic said.
+fn message(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    format!("panic: {}", text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message"))
 }

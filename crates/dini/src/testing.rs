@@ -132,7 +132,7 @@ pub(crate) fn close(names: &[String], got: &[Array], want: &[Array], by: &str, t
 #[doc(hidden)]
 #[track_caller]
 pub fn lowered<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<(Graph, Vec<Arc<Buffer>>)> {
-    crate::transform::jit::lowered("lowered", f, x)
+    crate::explain::lowered("lowered", f, x)
 }
 
 fn fail(message: String) -> Error {

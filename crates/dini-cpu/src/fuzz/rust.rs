@@ -93,8 +93,16 @@ fn strided(s: &Strided) -> String {
 }
 
 fn buffer(buffer: &Buffer) -> String {
-    let rust_type = buffer.dtype().name();
-    format!("Arc::new(Buffer::from_slice::<{rust_type}>(&[{}]))", elements(buffer).join(", "))
+    let (rust_type, all) = (buffer.dtype().name(), elements(buffer));
+    let is_periodic = |period: &usize| (*period..all.len()).all(|i| all[i] == all[i - period]);
+    // The simplest elements repeat.
+    let list = match (1..=9).find(is_periodic) {
+        Some(period) if all.len() > 2 * period => {
+            format!("[{}].into_iter().cycle().take({}).collect()", all[..period].join(", "), all.len())
+        }
+        _ => format!("vec![{}]", all.join(", ")),
+    };
+    format!("Arc::new(Buffer::from_vec::<{rust_type}>({list}))")
 }
 
 /// Each element as Rust code.

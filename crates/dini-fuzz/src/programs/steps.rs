@@ -4,7 +4,10 @@
 //! so that derivatives of every order are finite. Axes of extent 0 are fed to everything that is defined for them.
 
 use super::program::{Draw, Run, Step};
-use dini::{DotAxes, concatenate, custom_linear_solve_with, dot_general, prelude::*};
+use dini::{
+    DotAxes, cholesky, cholesky_solve, concatenate, custom_linear_solve_with, det, dot_general, inv, outer, prelude::*,
+    solve, triangular_solve,
+};
 
 /// Makes a step, or not if no value fits.
 pub type Maker = fn(&mut Draw) -> Option<Step>;
@@ -30,6 +33,7 @@ pub const PLAIN: &[Maker] = &[
     scatter,
     root,
     linear_solve,
+    dense_solve,
 ];
 
 /// Every step that differentiates in both modes; the frequent ones stand more than once.
@@ -53,6 +57,7 @@ pub const STEPS: &[Maker] = &[
     scatter,
     root,
     linear_solve,
+    dense_solve,
     scanned,
     repeated,
     branched,
@@ -386,6 +391,27 @@ fn linear_solve(cx: &mut Draw) -> Option<Step> {
         let diagonal = v[x].sin() + 1.5;
         let options = LinearSolveOptions::new().symmetric();
         custom_linear_solve_with(options, |y: Array| &diagonal * y, v[x].cos(), |_, b: Array| b / &diagonal)
+    })
+}
+
+/// A solve by a matrix made of a vector, of a kind that every factorization can take.
+fn dense_solve(cx: &mut Draw) -> Option<Step> {
+    const FUNCTIONS: &[(&str, fn(&Array, &Array) -> Array)] = &[
+        ("solve(&A, &X)", |a, x| solve(a, x)),
+        ("cholesky_solve(&cholesky(&A), &X)", |a, x| cholesky_solve(&cholesky(a), x)),
+        ("inv(&A).matmul(&X)", |a, x| inv(a).matmul(x)),
+        ("(&X * det(&A)).sin()", |a, x| (x * det(a)).sin()),
+        ("triangular_solve(&A, &X, true, false, false)", |a, x| triangular_solve(a, x, true, false, false)),
+        ("triangular_solve(&A, &X, false, true, false)", |a, x| triangular_solve(a, x, false, true, false)),
+    ];
+    let x = cx.such_that(|shape| shape.len() == 1 && (1..=9).contains(&shape[0]))?;
+    let (n, (name, f)) = (cx.shapes[x][0], *cx.choices.pick(FUNCTIONS));
+    // Symmetric, and the diagonal outweighs the rest.
+    let a = format!("(outer(&%{x}.sin(), &%{x}.sin()) / {n}.0 + Array::eye({n}, DType::F64))");
+    let text = name.replace('X', &format!("%{x}")).replace('A', &a);
+    step(text, vec![n], move |v| {
+        let u = v[x].sin();
+        Ok(f(&(outer(&u, &u) / n as f64 + Array::eye(n, DType::F64)), &v[x]))
     })
 }
 

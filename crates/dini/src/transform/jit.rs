@@ -18,7 +18,6 @@ use crate::{
     trace::{self, Staged, bind_at, stage},
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
-use dini_cpu::{buffer::Buffer, explain::Explanation, graph::Graph};
 use std::{
     panic::Location,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -228,79 +227,4 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
     pub fn program(&self) -> &Program {
         &self.entry.staged.program
     }
-}
-
-/// The program that tracing `f` with arguments like `x` gives; its inputs are captured arrays, then the argument's leaves.
-///
-/// ```
-/// use dini::prelude::*;
-/// let p = program_of(|x: Array| x.sin(), &Array::from(1.0))?;
-/// assert_eq!(p.counts()["sin"], 1);
-/// # Ok::<(), Error>(())
-/// ```
-#[track_caller]
-pub fn program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
-    Ok(staged("program_of", f, x)?.0.program)
-}
-
-/// What tracing gives, and the leaves of the argument.
-#[track_caller]
-fn staged<In: Tree, R: Outcome>(name: &'static str, f: impl Fn(In) -> R, x: &In) -> Result<(Staged, Vec<Array>)> {
-    let at = Location::caller();
-    let (leaves, in_def) = flatten(x);
-    let in_avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
-    let flat = Flat::new(&f, &in_def);
-    Ok((stage(name, at, &in_avals, |xs| flat.call(xs))?, leaves))
-}
-
-/// The engine's graph of what would run, and its inputs.
-///
-/// # Errors
-/// Whatever tracing finds; a result that is an error; a value that is traced.
-#[track_caller]
-pub(crate) fn lowered<In: Tree, R: Outcome>(
-    name: &'static str,
-    f: impl Fn(In) -> R,
-    x: &In,
-) -> Result<(Graph, Vec<Arc<Buffer>>)> {
-    let (staged, leaves) = staged(name, f, x)?;
-    let (graph, used) = lower::lowered(&staged.program)?;
-    let operands = staged.operands(&leaves);
-    let data = |i: usize| match operands[i].as_concrete() {
-        Some(x) => Ok(x.data.clone()),
-        None => Err(Error::new(ErrorKind::Escape, "the function or its argument holds a traced value").op(name)),
-    };
-    Ok((graph, used.into_iter().map(data).collect::<Result<_>>()?))
-}
-
-/// What would run: the program of [`program_of`] after everything that only derivatives need is gone, and after all
-/// simplifications.
-///
-/// ```
-/// use dini::prelude::*;
-/// let p = compiled_program_of(|x: Array| (x.sin(), x.cos()).0, &Array::from(1.0))?;
-/// assert!(!p.counts().contains_key("cos"));
-/// # Ok::<(), Error>(())
-/// ```
-#[track_caller]
-pub fn compiled_program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
-    lower::prepared(&program_of(f, x)?)
-}
-
-/// What would run, as the steps of the engine: kernels and what was fused into them, library calls, loops; bytes read and
-/// written, floating-point operations and elementary functions of each and in all, and the memory of a run. Counted, not
-/// measured.
-///
-/// ```
-/// use dini::prelude::*;
-/// let x = Array::zeros(&[1000], DType::F64);
-/// let explained = explain(|x: Array| (x.sin() * &x).sum(), &x)?;
-/// assert_eq!(explained.steps.len(), 1); // all of it is one kernel
-/// assert_eq!(explained.total().functions, 1000);
-/// println!("{explained}");
-/// # Ok::<(), Error>(())
-/// ```
-#[track_caller]
-pub fn explain<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Explanation> {
-    Ok(Explanation::new(&lower::lowered(&program_of(f, x)?)?.0))
 }
