@@ -40,6 +40,23 @@ class Call:
         return time.perf_counter_ns() - started
 
 
+class Steps:
+    """Calls of a function of one array, which is donated: each result is the next argument."""
+
+    def __init__(self, f, x):
+        self.f, self.x = jax.jit(f, donate_argnums=0), x
+
+    def results(self):
+        return jax.block_until_ready(self.f(jnp.array(self.x, copy=True)))
+
+    def run(self, n):
+        f, x = self.f, jnp.array(self.x, copy=True).block_until_ready()
+        started = time.perf_counter_ns()
+        for _ in range(n):
+            x = f(x).block_until_ready()
+        return time.perf_counter_ns() - started
+
+
 class Fresh:
     """A function compiled anew in each call, with a constant that no call before has had, so that no cache helps.
 
@@ -267,6 +284,8 @@ WORKLOADS = {
         for size, n in (("1e3", 1_000), ("1e5", 100_000), ("1e7", 10_000_000))
     },
     "six-cheap/f32/1e7": lambda: Call(six_cheap, uniform(6, (10_000_000,), -1.0, 1.0, jnp.float32)),
+    # From below 0.6 repeated calls converge.
+    "six-cheap-donated/f32/1e7": lambda: Steps(six_cheap, uniform(6, (10_000_000,), -1.0, 0.5, jnp.float32)),
     **{
         f"sum-tanh/{name}/{size}": lambda dtype=dtype, n=n: Call(
             sum_tanh, uniform(7, (n,), -1.0, 3.0, dtype), uniform(8, (n,), 0.0, 1.0, dtype)

@@ -91,22 +91,19 @@ pub fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     rows::check_names(&rows, &ours.list()?, &theirs.list()?)?;
     let selected: Vec<&Row> = rows.iter().filter(|row| row.name.contains(&options.only)).collect();
 
-    let n_measured = selected.iter().filter(|row| row.not_yet.is_none()).count() as u64;
+    let n_measured = selected.len() as u64;
     let bar = progress_bar(n_measured * u64::from(options.samples))?;
     let mut outcomes = Vec::new();
     for row in selected {
         bar.set_message(row.name);
-        let outcome = match row.not_yet {
-            Some(reason) => Outcome::NotYet(reason),
-            None => match measure(row, &mut ours, &mut theirs, options.samples, &bar) {
-                Ok(measured) => Outcome::Measured(measured),
-                Err(failure) => {
-                    // A worker may have died over it.
-                    ours = Worker::start("dini", programs.ours("serve"))?;
-                    theirs = Worker::start("JAX", programs.theirs("worker.py"))?;
-                    Outcome::Failed(failure.to_string())
-                }
-            },
+        let outcome = match measure(row, &mut ours, &mut theirs, options.samples, &bar) {
+            Ok(measured) => Outcome::Measured(measured),
+            Err(failure) => {
+                // A worker may have died over it.
+                ours = Worker::start("dini", programs.ours("serve"))?;
+                theirs = Worker::start("JAX", programs.theirs("worker.py"))?;
+                Outcome::Failed(failure.to_string())
+            }
         };
         outcomes.push(Reported { row, outcome });
     }

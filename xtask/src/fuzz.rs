@@ -90,7 +90,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
 fn kinds(options: &Options, seed: u64) -> Vec<Only> {
     match options.only {
         Some(only) => vec![only],
-        None if seed.is_multiple_of(8) => vec![Only::Graphs, Only::Programs],
+        None if seed.is_multiple_of(64) => vec![Only::Graphs, Only::Programs],
         None => vec![Only::Graphs],
     }
 }

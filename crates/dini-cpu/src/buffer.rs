@@ -208,6 +208,22 @@ impl Buffer {
         self
     }
 
+    /// The buffer itself if nobody else holds it, or else a copy.
+    pub(crate) fn unshared(mut self: Arc<Buffer>) -> Result<Arc<Buffer>, OutOfMemory> {
+        match Arc::get_mut(&mut self) {
+            Some(_) => Ok(self),
+            None => self.try_clone().map(Arc::new),
+        }
+    }
+
+    fn try_clone(&self) -> Result<Buffer, OutOfMemory> {
+        // SAFETY: all of it is written on the next line.
+        let copy = unsafe { Buffer::any(self.dtype, self.len) }?;
+        // SAFETY: both storages hold that many bytes and are distinct.
+        unsafe { copy.as_ptr().copy_from_nonoverlapping(self.as_ptr(), self.bytes().len()) };
+        Ok(copy)
+    }
+
     pub(crate) fn as_ptr(&self) -> *mut u8 {
         self.block.as_ptr()
     }
@@ -215,11 +231,7 @@ impl Buffer {
 
 impl Clone for Buffer {
     fn clone(&self) -> Buffer {
-        // SAFETY: all of it is written on the next line.
-        let out = unsafe { Buffer::any(self.dtype, self.len) }.unwrap_or_else(|e| panic!("{e}"));
-        // SAFETY: both storages hold that many bytes and are distinct.
-        unsafe { out.as_ptr().copy_from_nonoverlapping(self.as_ptr(), self.bytes().len()) };
-        out
+        self.try_clone().unwrap_or_else(|e| panic!("{e}"))
     }
 }
 

@@ -191,7 +191,7 @@ impl Explanation {
         let explanation = Explanation::of(&schedule);
         let program = Program::as_code_if_possible(schedule, executor);
         fn run(program: &Program, inputs: &[Arc<Buffer>], watch: &mut impl Watch) -> Result<(), RunError> {
-            program.run(inputs.len(), |i| &inputs[i], drop, watch)
+            program.run(inputs.len(), |i| &inputs[i], |i| inputs[i].clone(), drop, watch)
         }
         let runs_once = graph.nodes.iter().any(|node| node.op.has_effect());
         if !runs_once {

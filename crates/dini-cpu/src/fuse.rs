@@ -2,8 +2,8 @@
 //!
 //! - Elementwise operations over the same number of points become one kernel wherever the order of execution allows
 //!   it; reductions join the kernel that computes their operand. Nothing is computed twice.
-//! - Views never move data: a chain of views becomes the access of a load. A view is copied only if something other
-//!   than a kernel reads it, or if two views do not compose to a strided box.
+//! - Views never move data: a chain of views, and of paddings with constants, becomes the access of a load. A view is
+//!   copied only if something other than a kernel reads it, or if two views do not compose to a strided box.
 //! - A value that is read outside of the kernel that computes it is stored, all others stay in registers.
 //!
 //! Every kernel and every other operation has a time, and reads only what earlier ones wrote. An operation may join a
@@ -15,9 +15,10 @@ mod group;
 mod tests;
 
 use crate::{
+    buffer::Buffer,
     dtype::DType,
     graph::{Combine, Graph, Node, Op, Strided, TensorType, Value, strided::row_major},
-    kernel::{Access, Kernel, ReductionSpace},
+    kernel::{Access, Kernel, Padded, ReductionSpace},
     scalar::ScalarOp,
 };
 use group::{Groups, Member, Sink};
@@ -65,6 +66,8 @@ enum Base {
 
 struct Fuser<'g> {
     graph: &'g Graph,
+    /// The elements of values that are constants of the graph.
+    constants: Vec<Option<&'g Buffer>>,
     /// Per value.
     resolved: Vec<Resolved>,
     homes: Vec<Option<Value>>,
@@ -79,6 +82,7 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
         graph,
         resolved: (0..n_values).map(in_place).collect(),
         homes: vec![None; n_values],
+        constants: vec![None; n_values],
         groups: Groups::new(n_values),
     };
     let live = live_nodes(graph);
@@ -95,10 +99,13 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
                 fuser.resolved[out.0 as usize] = Resolved { base: Base::Count(*dtype), access };
             }
             Op::Reduce { combine, axes } => fuser.reduce(node, *combine, axes),
-            Op::Const(_)
-            | Op::ArgReduce { .. }
+            Op::Assemble { boxes } => fuser.assemble(position, boxes),
+            Op::Const(value) => {
+                fuser.constants[out.0 as usize] = Some(value);
+                fuser.node(position);
+            }
+            Op::ArgReduce { .. }
             | Op::Cumulative { .. }
-            | Op::Assemble { .. }
             | Op::DynamicSlice { .. }
             | Op::DynamicUpdate { .. }
             | Op::Gather { .. }
@@ -147,7 +154,7 @@ impl Fuser<'_> {
             Access::Contiguous { offset } if len > 1 && self.len(value) == 1 => {
                 Resolved { access: Access::Uniform { offset }, ..resolved }
             }
-            Access::Contiguous { .. } | Access::Uniform { .. } | Access::Strided(_) => resolved,
+            Access::Contiguous { .. } | Access::Uniform { .. } | Access::Strided(_) | Access::Padded(_) => resolved,
         }
     }
 
@@ -189,6 +196,26 @@ impl Fuser<'_> {
         let read = Resolved { base: self.resolved(arg).base, access };
         let group = self.groups.place(self.len(arg), std::slice::from_ref(&read), Some(space));
         self.groups.add_sink(group, Sink { out, combine, read });
+    }
+
+    /// Padding with a constant is an access; whatever else puts parts together is an operation of its own.
+    fn assemble(&mut self, position: usize, boxes: &[Strided]) {
+        match self.padded(position, boxes) {
+            Some(resolved) => self.resolved[self.graph.nodes[position].first_out.0 as usize] = resolved,
+            None => self.node(position),
+        }
+    }
+
+    fn padded(&self, position: usize, boxes: &[Strided]) -> Option<Resolved> {
+        let node = &self.graph.nodes[position];
+        let [fill, part] = node.args[..] else { return None };
+        let fill = self.constants[fill.0 as usize].as_ref()?;
+        let Resolved { base: base @ Base::Value(_), access } = self.resolved(part) else { return None };
+        let (part_shape, shape) = (&self.graph.type_of(part).shape, &self.graph.type_of(node.first_out).shape);
+        let mut bytes = [0; 16];
+        bytes.get_mut(..fill.bytes().len())?.copy_from_slice(fill.bytes());
+        let padded = Padded::new(access, part_shape, &boxes[0], shape, bytes)?;
+        Some(Resolved { base: *base, access: padded.simplified()? })
     }
 
     /// An operation that is not part of a kernel.

@@ -41,6 +41,8 @@ pub struct Value(pub u32);
 pub struct Graph {
     /// Number of leading values that are inputs.
     pub n_inputs: usize,
+    /// Inputs whose memory the run may keep and overwrite ("donated").
+    pub donated: Vec<Value>,
     /// Type of every value, indexed by [`Value`].
     pub types: Vec<TensorType>,
     /// Operations in execution order.

@@ -7,6 +7,7 @@ mod builtin;
 mod call;
 pub(crate) mod frame;
 mod frames;
+mod places;
 mod reduce;
 mod scalar;
 mod single;
@@ -152,11 +153,13 @@ impl Program {
         Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames })
     }
 
-    /// Runs on inputs of the right types, and gives the outputs in order.
+    /// Runs on inputs of the right types, and gives the outputs in order. Inputs that the graph says are donated are asked
+    /// for by `donated`; they are copied if they are shared.
     pub fn run<'a>(
         &self,
         n_inputs: usize,
         input: impl Fn(usize) -> &'a Arc<Buffer>,
+        mut donated: impl FnMut(usize) -> Arc<Buffer>,
         output: impl FnMut(Arc<Buffer>),
         watch: &mut impl Watch,
     ) -> Result<(), RunError> {
@@ -166,7 +169,11 @@ impl Program {
         };
         // Inputs are the first slots.
         for i in 0..n_inputs {
-            frame.lend(SlotId(i as u32), input(i).as_ptr());
+            let slot = SlotId(i as u32);
+            match self.slots[i] {
+                Slot::Donated { .. } => frame.give(slot, donated(i).unshared()?),
+                _ => frame.lend(slot, input(i).as_ptr()),
+            }
         }
         for &slot in &self.results {
             let Slot::Result { bytes } = self.slots[slot.0 as usize] else { continue };
@@ -179,6 +186,10 @@ impl Program {
         // If a called function panics this is not reached, and the frame is dropped.
         if outcome.is_ok() {
             self.collect(&mut frame, input, output);
+        }
+        // What was donated and did not leave.
+        for slot in (0..n_inputs).filter(|&i| matches!(self.slots[i], Slot::Donated { .. })) {
+            frame.take(SlotId(slot as u32));
         }
         self.frames.put(frame);
         outcome
@@ -196,7 +207,7 @@ impl Program {
             output(match &self.slots[out.slot.0 as usize] {
                 Slot::Input(position) => input(*position).clone(),
                 Slot::Constant(value) => value.clone(),
-                Slot::Result { .. } => match frame.take(out.slot) {
+                Slot::Result { .. } | Slot::Donated { .. } => match frame.take(out.slot) {
                     Some(buffer) => {
                         let buffer = buffer.typed(out.dtype, out.len);
                         if self.outputs[i + 1..].iter().any(|later| later.slot == out.slot) {
@@ -318,12 +329,12 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
                 let outside = element::outside(*mode, from.dtype).unwrap_or_default();
                 let outside = Bits::from_ne_bytes(*outside.first_chunk().expect("no element is larger"));
                 let clip = *mode == OutOfBounds::Clip;
-                builtin::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
+                places::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
             }),
             Step::Scatter { indices, updates, to, places, kind } => match kind {
                 ScatterKind::Set => with_bits!(to.dtype, Bits => {
                     let out = frame.write_bits::<Bits>(to.slot, to.len);
-                    builtin::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
+                    places::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
                 }),
                 ScatterKind::Combine(combine) => {
                     let updates = frame.read(Tensor { slot: *updates, dtype: to.dtype, len: places.len() });

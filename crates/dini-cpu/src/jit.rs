@@ -33,7 +33,7 @@ use crate::{
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
-pub(crate) use request::{Key, Request, Source};
+pub(crate) use request::{Key, Request, Source, accumulates};
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.
@@ -108,7 +108,7 @@ impl Assembly {
         }
         let n_instructions = lanes.insts.len();
         let entry = self.append(&mut lanes, true, false)?;
-        let is_long = request.kernel.len >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
+        let is_long = request.run >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
         let mut rounds = None;
         if is_long && n_instructions <= max_instructions(self.isa) {
             let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
@@ -151,19 +151,19 @@ impl Assembly {
 }
 
 impl Machine {
-    /// Runs over points `start..end`.
+    /// Runs over points `start..end` of a run that began at point `first`.
     ///
     /// # Safety
     /// The table must hold the addresses that the request named: of point 0 of what is accessed by points, of point
-    /// `start` of cells, with memory up to point `end`, and of single elements. What is written overlaps only what is
-    /// read at the same points.
-    pub unsafe fn run(&self, table: &[*mut u8], start: usize, end: usize) {
+    /// `first` of cells, with memory up to point `end`, of accumulators, and of single elements. What is written overlaps
+    /// only what is read at the same points.
+    pub unsafe fn run(&self, table: &[*mut u8], first: usize, start: usize, end: usize) {
         type Function = unsafe extern "sysv64" fn(*const *mut u8, usize, usize, usize);
         let module = self.module.get().expect("programs run after their assembly is finished");
         // SAFETY: at entries there are functions of this type, put there by `emit`; the rest is promised by the caller.
         let call = |entry: usize, from: usize, to: usize| unsafe {
             let function: Function = std::mem::transmute(module.code.start().add(entry));
-            function(table.as_ptr(), from, to, from - start);
+            function(table.as_ptr(), from, to, from - first);
         };
         let mut rest = start;
         if let Some((entry, round)) = self.rounds {

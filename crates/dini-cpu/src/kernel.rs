@@ -8,11 +8,17 @@
 //! order of the points; a reduction covers the space; every written operand is written by one store.
 
 mod access;
+mod padded;
 mod print;
 
 pub(crate) use access::Access;
+pub(crate) use padded::Padded;
 
 use crate::{dtype::DType, graph::Combine, math, scalar::ScalarOp};
+
+/// Where the points of a result stand in a run, floats are combined by so many accumulators, which the points of a tile
+/// take in turns.
+pub(crate) const N_ACCUMULATORS: usize = 16;
 
 /// A register: the position of the instruction that defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -108,6 +108,14 @@ impl Array {
         }
     }
 
+    /// The elements of a concrete array, alone if this was the only handle.
+    pub(crate) fn into_data(self) -> Option<Arc<Buffer>> {
+        match self.repr {
+            Repr::Concrete(c) => Some(Arc::try_unwrap(c).map_or_else(|c| c.data.clone(), |c| c.data)),
+            Repr::Tracer(_) | Repr::Poison(_) => None,
+        }
+    }
+
     pub(crate) fn as_poison(&self) -> Option<&Error> {
         match &self.repr {
             Repr::Poison(e) => Some(e),

@@ -10,6 +10,7 @@ use crate::{
     shape::Aval,
     trace::recorder::blame,
 };
+use dini_cpu::buffer::Buffer;
 use rustc_hash::FxHasher;
 use std::{
     cell::RefCell,
@@ -101,7 +102,7 @@ fn make(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Entry> {
     let all: Vec<Aval> = ins.iter().chain(&outs).cloned().collect();
     let label = Label { role: "eval", at };
     let program = Arc::new(renumber(&all, vars, vec![eqn], results.into_iter().map(Atom::Var).collect(), label));
-    let compiled = lower::compile(&program).map_err(|e| e.op(prim.name()).at(at))?;
+    let compiled = lower::compile(&program, &[]).map_err(|e| e.op(prim.name()).at(at))?;
     Ok(Entry { prim: prim.clone(), ins, program, compiled, outs })
 }
 
@@ -122,8 +123,39 @@ pub(crate) fn run(
         let x = captures.get(i).unwrap_or_else(|| &args[i - captures.len()]);
         &x.as_concrete().expect("checked above").data
     };
+    run_on(program, compiled, outs, input, |_| unreachable!("nothing is donated"), origin)
+}
+
+/// [`run`] on concrete arrays of which those in `donated`, positions among the program's inputs, are given away: their
+/// memory is used again, if nobody else holds it.
+pub(crate) fn run_donating(
+    program: &Arc<Program>,
+    compiled: &Compiled,
+    outs: &[Aval],
+    captures: &[Array],
+    (args, donated): (Vec<Array>, &[usize]),
+    origin: Origin,
+) -> Result<Vec<Array>> {
+    let captured = captures.iter().cloned();
+    let data = |x: Array| Some(x.into_data().expect("checked by the caller"));
+    let mut kept: Vec<Option<Arc<Buffer>>> = captured.chain(args).map(data).collect();
+    let mut gifts = vec![None; kept.len()];
+    donated.iter().for_each(|&i| gifts[i] = kept[i].take());
+    let input = |i: usize| kept[i].as_ref().expect("is not donated");
+    run_on(program, compiled, outs, input, |i| gifts[i].take().expect("is asked for once"), origin)
+}
+
+/// Runs a compiled program on buffers.
+fn run_on<'a>(
+    program: &Arc<Program>,
+    compiled: &Compiled,
+    outs: &[Aval],
+    input: impl Fn(usize) -> &'a Arc<Buffer>,
+    donated: impl FnMut(usize) -> Arc<Buffer>,
+    origin: Origin,
+) -> Result<Vec<Array>> {
     let mut results = Vec::with_capacity(outs.len());
-    compiled.run(program, input, |data| {
+    compiled.run(program, input, donated, |data| {
         results.push(match data {
             Ok(data) => Array::concrete(outs[results.len()].clone(), data, origin),
             Err(e) => Array::poison(e),

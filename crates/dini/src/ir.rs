@@ -5,18 +5,17 @@
 //! labels and variable numbers that a pass leaves behind do not count after [`build::renumber`].
 
 pub(crate) mod check;
-pub(crate) mod cse;
 pub(crate) mod dce;
 mod print;
 pub(crate) mod simplify;
 
 use crate::{error::Loc, prim::Prim, shape::Aval};
 use dini_cpu::{buffer::Buffer, dtype::DType};
+use rustc_hash::{FxHashMap, FxHasher};
 use std::{
     any::Any,
-    collections::HashMap,
     fmt,
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{Hash, Hasher},
     sync::{Arc, Mutex, OnceLock},
 };
 
@@ -150,7 +149,7 @@ pub struct Program {
     pub(crate) outputs: Vec<Atom>,
     pub(crate) label: Label,
     hash: OnceLock<u64>,
-    memo: Mutex<HashMap<MemoKey, Arc<dyn Any + Send + Sync>>>,
+    memo: Mutex<FxHashMap<MemoKey, Arc<dyn Any + Send + Sync>>>,
 }
 
 /// Names one derived form of a program: which transformation, with which masks.
@@ -163,8 +162,7 @@ pub(crate) struct MemoKey {
 
 impl Program {
     pub(crate) fn new(avals: Vec<Aval>, inputs: Vec<Var>, eqns: Vec<Eqn>, outputs: Vec<Atom>, label: Label) -> Program {
-        let program =
-            Program { avals, inputs, eqns, outputs, label, hash: OnceLock::new(), memo: Mutex::new(HashMap::new()) };
+        let program = Program { avals, inputs, eqns, outputs, label, hash: OnceLock::new(), memo: Mutex::default() };
         if cfg!(debug_assertions)
             && let Err(e) = check::check(&program)
         {
@@ -251,7 +249,7 @@ impl Program {
     /// Hash of the structure, computed once.
     pub(crate) fn structural_hash(&self) -> u64 {
         *self.hash.get_or_init(|| {
-            let mut h = DefaultHasher::new();
+            let mut h = FxHasher::default();
             self.inputs.hash(&mut h);
             self.outputs.hash(&mut h);
             self.avals.hash(&mut h);

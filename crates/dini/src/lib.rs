@@ -148,7 +148,7 @@ pub use transform::{
     custom_vjp::{custom_vjp, custom_vjp_with_jvp},
     grad::{grad, grad_with_aux, value_and_grad, value_and_grad_with_aux, vjp, vjp_with_aux},
     jacobian::{hessian, hvp, jacfwd, jacrev},
-    jit::{CompiledFn, Jit, compile, jit, jit_with},
+    jit::{CompiledFn, Jit, compile, compile_with, jit, jit_with},
     jvp::{jvp, jvp_with_aux},
     linearize::linearize,
     stop_gradient::{stop_gradient, stop_gradient_fn, without_gradients},
@@ -161,7 +161,7 @@ pub use tree::Tree;
 pub mod prelude {
     pub use crate::{
         Array, Counters, DType, Error, Jit, LinearSolveOptions, NewAxis, Policy, Result, ScanOptions, Tree, Vmap,
-        broadcast_to, checkpoint, checkpoint_name, checkpoint_with, cholesky, cholesky_solve, compile,
+        broadcast_to, checkpoint, checkpoint_name, checkpoint_with, cholesky, cholesky_solve, compile, compile_with,
         compiled_program_of, concatenate, cond, custom_jvp, custom_linear_solve, custom_linear_solve_transposable,
         custom_linear_solve_transposable_with_aux, custom_linear_solve_with, custom_linear_solve_with_aux, custom_root,
         custom_root_with_aux, custom_vjp, custom_vjp_with_jvp, define_implicit_gradient, det, dot_general, ensure,

@@ -11,7 +11,7 @@ use crate::{
     array::Array,
     counters,
     error::{Error, ErrorKind, Loc, Result},
-    ir::{Atom, Literal, MemoKey, Program, cse::cse, dce::dce, simplify::simplify},
+    ir::{Atom, Literal, MemoKey, Program, dce::dce, simplify::simplify},
     prim::{Prim, late_error},
     shape::Aval,
     trace::{bind_at, recorder::read, stage_program, with_location},
@@ -36,24 +36,27 @@ pub(crate) struct Compiled {
     poisons: Vec<Option<Error>>,
 }
 
-/// Compiles, or finds the executable of a program of equal structure.
-pub(crate) fn compile(program: &Arc<Program>) -> Result<Arc<Compiled>> {
+/// Compiles, or finds the executable of a program of equal structure that is donated the same inputs.
+pub(crate) fn compile(program: &Arc<Program>, donated: &[usize]) -> Result<Arc<Compiled>> {
     const CAPACITY: usize = 1024;
-    static CACHE: LazyLock<Mutex<HashMap<Arc<Program>, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
+    static CACHE: LazyLock<Mutex<HashMap<(Arc<Program>, Box<[usize]>), Arc<Compiled>>>> = LazyLock::new(Mutex::default);
     let lock = || CACHE.lock().unwrap_or_else(|e| e.into_inner());
-    if let Some(found) = lock().get(program) {
+    let key = (program.clone(), Box::from(donated));
+    if let Some(found) = lock().get(&key) {
         return Ok(found.clone());
     }
     counters::count_compile();
     let Prepared { program: prepared, used_inputs, poisons } = prepare(program)?;
-    let (graph, _) = lower(&prepared)?;
+    let (mut graph, _) = lower(&prepared)?;
+    let is_donated = |i: &usize| donated.contains(&used_inputs[*i]);
+    graph.donated = (0..used_inputs.len()).filter(is_donated).map(|i| Value(i as u32)).collect();
     let compiled = Arc::new(Compiled { executable: Executable::compile(&graph), used_inputs, poisons });
     if !holds_closure(program) {
         let mut cache = lock();
         if cache.len() >= CAPACITY {
             cache.clear();
         }
-        cache.insert(program.clone(), compiled.clone());
+        cache.insert(key, compiled.clone());
     }
     Ok(compiled)
 }
@@ -72,17 +75,19 @@ pub(crate) fn is_unique(prim: &Prim) -> bool {
 }
 
 impl Compiled {
-    /// Runs on the program's inputs, asked for by number, and gives each result in order. `program` is the caller's own,
-    /// for the line of a failure.
+    /// Runs on the program's inputs, asked for by number, the donated ones by `donated`, and gives each result in order.
+    /// `program` is the caller's own, for the line of a failure.
     pub fn run<'a>(
         &self,
         program: &Arc<Program>,
         input: impl Fn(usize) -> &'a Arc<Buffer>,
+        mut donated: impl FnMut(usize) -> Arc<Buffer>,
         mut output: impl FnMut(Result<Arc<Buffer>>),
     ) -> Result<()> {
         let mut poisons = self.poisons.iter();
         let taken = |i: usize| input(self.used_inputs[i]);
-        let outcome = self.executable.run_each(taken, |data| {
+        let given = |i: usize| donated(self.used_inputs[i]);
+        let outcome = self.executable.run_each(taken, given, |data| {
             // Results that are errors come between.
             for e in poisons.by_ref().map_while(Option::as_ref) {
                 output(Err(e.clone()));
@@ -124,15 +129,10 @@ fn prepare(program: &Arc<Program>) -> Result<Prepared> {
     let poisons = late_error::reaching(&erased);
     let sound: Vec<bool> = poisons.iter().map(Option::is_none).collect();
     let cut = dce(&erased, &sound, false);
-    let program = optimize(&cut.program)?;
+    let program = simplify(&cut.program);
     let again = dce(&program, &vec![true; program.outputs.len()], true);
     let used_inputs = (0..cut.used_inputs.len()).filter(|&i| cut.used_inputs[i]).collect();
     Ok(Prepared { program: again.program.clone(), used_inputs, poisons })
-}
-
-/// Common subexpressions and algebra.
-pub(crate) fn optimize(program: &Arc<Program>) -> Result<Arc<Program>> {
-    Ok(cse(&simplify(program)))
 }
 
 /// What will run, as a program: after erasure and all passes.
@@ -156,6 +156,9 @@ pub(crate) fn lowered(program: &Arc<Program>) -> Result<(Graph, Vec<usize>)> {
 pub(crate) fn erase(program: &Arc<Program>) -> Result<Arc<Program>> {
     let key = MemoKey { what: "erase", masks: [Vec::new(), Vec::new()], size: 0 };
     let erased = program.memo(key, || -> Result<Arc<Program>> {
+        if program.eqns.iter().all(|eqn| eqn.prim.runs_as_it_is()) {
+            return Ok(program.clone());
+        }
         let staged = stage_program(program.label, &program.in_avals(), |args| eval_erased(program, args))?;
         if staged.n_captures() > 0 {
             return Err(Error::new(ErrorKind::Internal, "a program captured a value during erasure"));

@@ -233,6 +233,9 @@ pub trait DynPrimitive: fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "called by the passes alone")]
     fn dce(&self, used: &[bool]) -> Option<CutEqn>;
+    /// Whether [`DynPrimitive::erase`] has nothing to say, whatever the operands.
+    #[doc(hidden)]
+    fn runs_as_it_is(&self) -> bool;
     /// What execution runs instead of it, if anything.
     #[doc(hidden)]
     fn erase(&self, inputs: &[Array]) -> Result<Option<Vec<Array>>>;
@@ -402,6 +405,10 @@ impl<P: Primitive> DynPrimitive for P {
             Form::First | Form::Effect => None,
             Form::Higher(Higher { dce, .. }) => dce(self, used),
         }
+    }
+
+    fn runs_as_it_is(&self) -> bool {
+        !matches!((P::RULES.lower, P::RULES.form), (Lower::Compose(_), _) | (_, Form::Higher(_)))
     }
 
     fn erase(&self, inputs: &[Array]) -> Result<Option<Vec<Array>>> {

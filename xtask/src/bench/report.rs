@@ -13,8 +13,6 @@ pub enum Outcome {
     Measured(Measured),
     /// A worker failed, or the results differ.
     Failed(String),
-    /// The public interface cannot express it.
-    NotYet(&'static str),
 }
 
 pub struct Measured {
@@ -49,14 +47,13 @@ impl Reported<'_> {
     fn is_met(&self) -> Option<bool> {
         match (&self.outcome, self.row.target) {
             (Outcome::Measured(measured), Some(target)) => Some(measured.ratio() >= target),
-            (Outcome::Measured(_), None) | (Outcome::Failed(_) | Outcome::NotYet(_), _) => None,
+            (Outcome::Measured(_), None) | (Outcome::Failed(_), _) => None,
         }
     }
 
     fn verdict(&self) -> &str {
         match (&self.outcome, self.is_met()) {
             (Outcome::Failed(_), _) => "failed",
-            (Outcome::NotYet(_), _) => "not yet",
             (Outcome::Measured(_), Some(true)) => "met",
             (Outcome::Measured(_), Some(false)) => "short",
             (Outcome::Measured(_), None) => "–",
@@ -88,7 +85,7 @@ pub fn terminal_table(outcomes: &[Reported<'_>]) -> String {
     for reported in outcomes {
         let (theirs, ours, ratio) = match &reported.outcome {
             Outcome::Measured(m) => (m.theirs.call.to_string(), m.ours.call.to_string(), three_digits(m.ratio())),
-            Outcome::Failed(_) | Outcome::NotYet(_) => ("–".to_owned(), "–".to_owned(), "–".to_owned()),
+            Outcome::Failed(_) => ("–".to_owned(), "–".to_owned(), "–".to_owned()),
         };
         let (target, verdict) = (reported.target(), reported.verdict().to_owned());
         lines.push(vec![reported.row.name.to_owned(), theirs, ours, ratio, target, verdict]);
@@ -98,7 +95,6 @@ pub fn terminal_table(outcomes: &[Reported<'_>]) -> String {
         match &reported.outcome {
             Outcome::Measured(_) => {}
             Outcome::Failed(reason) => writeln!(text, "{}: {reason}", reported.row.name).unwrap_or_default(),
-            Outcome::NotYet(reason) => writeln!(text, "{}: not yet, {reason}", reported.row.name).unwrap_or_default(),
         }
     }
     text
@@ -147,7 +143,7 @@ fn lu_shares(outcomes: &[Reported<'_>]) -> Option<[f64; 2]> {
     let measured = |name: &str| {
         outcomes.iter().find_map(|reported| match &reported.outcome {
             Outcome::Measured(measured) if reported.row.name == name => Some(measured),
-            Outcome::Measured(_) | Outcome::Failed(_) | Outcome::NotYet(_) => None,
+            Outcome::Measured(_) | Outcome::Failed(_) => None,
         })
     };
     let (whole, lu) = (measured("power-flow/value")?, measured("power-flow/lu")?);
@@ -198,7 +194,7 @@ pub fn section(conditions: &Conditions, outcomes: &[Reported<'_>], from_start: &
                 time(m.theirs.first_call_ns),
                 time(m.ours.first_call_ns),
             ),
-            Outcome::Failed(_) | Outcome::NotYet(_) => {
+            Outcome::Failed(_) => {
                 format!("| `{name}` | – | – | – | {target} | {verdict} | – | – |")
             }
         });
@@ -234,7 +230,6 @@ fn reason(reported: &Reported<'_>) -> Option<String> {
     match &reported.outcome {
         Outcome::Measured(_) => None,
         Outcome::Failed(reason) => Some(format!("- `{name}`: {reason}")),
-        Outcome::NotYet(reason) => Some(format!("- `{name}`: not yet. {reason}.")),
     }
 }
 
@@ -298,7 +293,7 @@ mod tests {
     use super::*;
 
     fn row(name: &'static str, target: f64) -> Row {
-        Row { name, what: "a program", target: Some(target), tolerance: 0.0, not_yet: None }
+        Row { name, what: "a program", target: Some(target), tolerance: 0.0 }
     }
 
     fn exactly(ns: f64) -> Quartiles {
@@ -316,14 +311,14 @@ mod tests {
         let outcomes = [
             Reported { row: &a, outcome: measured(20.0, 5.0) },
             Reported { row: &b, outcome: measured(2500.0, 1000.0) },
-            Reported { row: &c, outcome: Outcome::NotYet("there is no c") },
+            Reported { row: &c, outcome: Outcome::Failed("there is no c".to_owned()) },
         ];
         let expected = "\
 workload                           JAX                       dini  ratio  at least
 a/long/name  20.0 ns (20.0 ns–20.0 ns)  5.00 ns (5.00 ns–5.00 ns)   4.00         2      met
 b            2.50 µs (2.50 µs–2.50 µs)  1.00 µs (1.00 µs–1.00 µs)   2.50         4    short
-c                                    –                          –      –         1  not yet
-c: not yet, there is no c
+c                                    –                          –      –         1   failed
+c: there is no c
 ";
         assert_eq!(terminal_table(&outcomes), expected);
     }

@@ -130,7 +130,8 @@ pub fn shrink(failing: &[u64], time: Duration, mut fails: impl FnMut(&mut Choice
                 let mut zeroed = best.clone();
                 zeroed[start..end].fill(0);
                 let has_numbers = best[start..end].iter().any(|&x| x != 0);
-                if !attempt(&mut best, without) && !(has_numbers && attempt(&mut best, zeroed)) {
+                let is_simpler = attempt(&mut best, without) || (has_numbers && attempt(&mut best, zeroed));
+                if !is_simpler {
                     start += len;
                 }
             }

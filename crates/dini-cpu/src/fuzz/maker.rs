@@ -85,6 +85,7 @@ pub(super) fn random_graph(choices: &mut Choices, taste: Taste, numbers: Numbers
     let n_steps = 1 + if maker.choices.one_in(20) { maker.choices.below(300) } else { maker.choices.below(30) };
     (0..n_steps).for_each(|_| maker.step());
     maker.graph.outputs = (0..1 + maker.choices.below(5)).map(|_| maker.any()).collect();
+    maker.graph.donated = (0..n_inputs as u32).map(Value).filter(|_| maker.choices.one_in(4)).collect();
     maker.graph
 }
 

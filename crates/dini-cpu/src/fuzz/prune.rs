@@ -61,5 +61,5 @@ fn without(graph: &Graph, position: usize) -> Option<Graph> {
         ..node.clone()
     });
     let (nodes, outputs) = (nodes.collect(), graph.outputs.iter().map(renamed).collect());
-    Some(Graph { n_inputs: graph.n_inputs, types, nodes, outputs })
+    Some(Graph { types, nodes, outputs, ..graph.clone() })
 }

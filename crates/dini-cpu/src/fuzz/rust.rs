@@ -36,6 +36,9 @@ fn build(graph: &Graph, depth: usize, text: &mut String) {
             _ = writeln!(text, "{indent}let {} = Value({first}.0 + {k});", name(&out));
         }
     }
+    if !graph.donated.is_empty() {
+        _ = writeln!(text, "{indent}g{depth}.donated = vec![{}];", list(&mut graph.donated.iter().copied()));
+    }
     _ = writeln!(text, "{indent}g{depth}.outputs = vec![{}];", list(&mut graph.outputs.iter().copied()));
 }
 

@@ -5,7 +5,7 @@ use crate::{
     element::index_at,
     graph::Strided,
     math::{Scalar, Slice, SliceMut},
-    schedule::{Axis, Places, Window},
+    schedule::{Axis, Window},
 };
 
 /// Runs the body with the element type of a slice.
@@ -140,67 +140,6 @@ pub(super) fn dynamic_slice<T: Copy>(x: &[T], starts: Slice<'_>, window: &Window
 
 pub(super) fn dynamic_update<T: Copy>(update: &[T], starts: Slice<'_>, window: &Window, out: &mut [T]) {
     for_each_window_run(window, starts, |i, place, n| out[place..place + n].copy_from_slice(&update[i..i + n]));
-}
-
-/// The row that an index names; `None` if it is outside.
-#[inline(always)]
-fn row(places: &Places, indices: Slice<'_>, place: usize, clip: bool) -> Option<usize> {
-    let k = places.indexed.len();
-    let mut row = place / places.n_places;
-    for (axis, &n) in places.indexed.iter().enumerate() {
-        let mut index = index_at(indices, place * k + axis);
-        if clip {
-            index = index.min(n as i64 - 1).max(0);
-        }
-        if index < 0 || index >= n as i64 {
-            return None;
-        }
-        row = row * n + index as usize;
-    }
-    Some(row)
-}
-
-/// Rows at indices.
-pub(super) fn gather<T: Copy>(x: &[T], indices: Slice<'_>, places: &Places, clip: bool, outside: T, out: &mut [T]) {
-    let n = places.row_len;
-    for place in 0..places.n_batches * places.n_places {
-        let out = &mut out[place * n..(place + 1) * n];
-        match row(places, indices, place, clip) {
-            Some(row) => match (out, &x[row * n..(row + 1) * n]) {
-                ([out], [x]) => *out = *x,
-                (out, x) => out.copy_from_slice(x),
-            },
-            None => out.fill(outside),
-        }
-    }
-}
-
-/// Replaces rows at indices, in order.
-pub(super) fn scatter_set<T: Copy>(indices: Slice<'_>, updates: &[T], places: &Places, out: &mut [T]) {
-    let n = places.row_len;
-    for place in 0..places.n_batches * places.n_places {
-        if let Some(row) = row(places, indices, place, false) {
-            out[row * n..(row + 1) * n].copy_from_slice(&updates[place * n..(place + 1) * n]);
-        }
-    }
-}
-
-/// Combines rows at indices with updates, in order.
-pub(super) fn scatter_combine<T: Scalar, F: Fold<T>>(
-    indices: Slice<'_>,
-    updates: Slice<'_>,
-    places: &Places,
-    out: SliceMut<'_>,
-) {
-    let (updates, out) = (updates.typed::<T>(), out.typed::<T>());
-    let n = places.row_len;
-    for place in 0..places.n_batches * places.n_places {
-        if let Some(row) = row(places, indices, place, false) {
-            for (out, &update) in out[row * n..(row + 1) * n].iter_mut().zip(&updates[place * n..(place + 1) * n]) {
-                *out = F::fold(*out, update);
-            }
-        }
-    }
 }
 
 /// Inclusive running combination along an axis.

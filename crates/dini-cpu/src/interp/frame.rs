@@ -58,7 +58,7 @@ impl Frame {
         let own = |slot: &Slot| match slot {
             Slot::Temporary { bytes } => Buffer::try_zeros(DType::U8, *bytes).map(|buffer| Some(Arc::new(buffer))),
             Slot::Constant(value) => Ok(Some(value.clone())),
-            Slot::Input(_) | Slot::Result { .. } | Slot::Window | Slot::Empty => Ok(None),
+            Slot::Input(_) | Slot::Donated { .. } | Slot::Result { .. } | Slot::Window | Slot::Empty => Ok(None),
         };
         let owners = slots.iter().map(own).collect::<Result<Vec<Option<Arc<Buffer>>>, OutOfMemory>>()?;
         let nowhere = std::ptr::without_provenance_mut(ALIGNMENT);

@@ -1,20 +1,18 @@
 //! Combining elements in a fixed order.
 //!
 //! The order depends on the shape alone. Floats are added in many short sums instead of one long one: within a tile by
-//! [`N_LANES`] interleaved accumulators, between tiles by a [`Cascade`], so that the rounding error grows with the
-//! logarithm of the length, as in pairwise summation (Higham, "The accuracy of floating point summation", 1993).
+//! [`N_ACCUMULATORS`] that elements take in turns, between tiles by a [`Cascade`], so that the rounding error grows with
+//! the logarithm of the length, as in pairwise summation (Higham, "The accuracy of floating point summation", 1993).
 
-use super::builtin;
+use super::{builtin, places};
 use crate::{
     dtype::DType,
     graph::Combine,
+    kernel::N_ACCUMULATORS,
     math::{Scalar, Slice, SliceMut, level::multiversion},
     schedule::{Axis, Places},
 };
 use std::marker::PhantomData;
-
-/// Number of interleaved accumulators of a contiguous sum.
-const N_LANES: usize = 16;
 
 /// Number of partial results that one level of a cascade combines one after the other.
 const RADIX: u32 = 16;
@@ -31,6 +29,8 @@ pub(super) struct Folds {
     pub rows: fn(Slice<'_>, SliceMut<'_>),
     /// Blocks of `reduced × inner` elements to `inner` each, replacing the result.
     pub blocks: fn(Slice<'_>, SliceMut<'_>, usize, usize),
+    /// Accumulators to one, into the result; they are cleared.
+    pub join: fn(SliceMut<'_>, SliceMut<'_>),
     /// Fills with the result of combining nothing.
     pub clear: fn(SliceMut<'_>),
     /// For levels of a width, one after the other: combines one into the next and clears it.
@@ -101,26 +101,33 @@ fold! {
     }
 }
 
-/// Lanes in order, then the rest in order: the same for every length of at most one tile.
+/// Element i to accumulator i modulo their number, then those together.
 #[inline(always)]
 fn run_of<T: Scalar, F: Fold<T>>(x: &[T]) -> T {
-    let mut lanes = [F::IDENTITY; N_LANES];
-    let (chunks, rest) = x.as_chunks::<N_LANES>();
-    if !chunks.is_empty() {
-        for chunk in chunks {
-            for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane = F::fold(*lane, x);
-            }
-        }
-        let mut half = N_LANES / 2;
-        while half > 0 {
-            for i in 0..half {
-                lanes[i] = F::fold(lanes[i], lanes[i + half]);
-            }
-            half /= 2;
+    let mut accumulators = [F::IDENTITY; N_ACCUMULATORS];
+    let (chunks, rest) = x.as_chunks::<N_ACCUMULATORS>();
+    for chunk in chunks {
+        for (accumulator, &x) in accumulators.iter_mut().zip(chunk) {
+            *accumulator = F::fold(*accumulator, x);
         }
     }
-    rest.iter().fold(lanes[0], |a, &b| F::fold(a, b))
+    for (accumulator, &x) in accumulators.iter_mut().zip(rest) {
+        *accumulator = F::fold(*accumulator, x);
+    }
+    joined::<T, F>(accumulators)
+}
+
+/// The upper half into the lower one, until one is left.
+#[inline(always)]
+fn joined<T: Scalar, F: Fold<T>>(mut accumulators: [T; N_ACCUMULATORS]) -> T {
+    let mut half = N_ACCUMULATORS / 2;
+    while half > 0 {
+        for i in 0..half {
+            accumulators[i] = F::fold(accumulators[i], accumulators[i + half]);
+        }
+        half /= 2;
+    }
+    accumulators[0]
 }
 
 #[inline(always)]
@@ -157,7 +164,11 @@ multiversion! {
 
     fn blocks<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, reduced: usize, inner: usize) {
         let (x, out) = (x.typed::<P::Element>(), out.typed::<P::Element>());
-        if inner == 1 {
+        if inner == 1 && reduced < N_ACCUMULATORS {
+            for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
+                *out = block.iter().fold(P::Fold::IDENTITY, |a, &b| P::Fold::fold(a, b));
+            }
+        } else if inner == 1 {
             for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
                 *out = run_of::<P::Element, P::Fold>(block);
             }
@@ -168,6 +179,13 @@ multiversion! {
             }
         }
     }
+}
+
+fn join<T: Scalar, F: Fold<T>>(accumulators: SliceMut<'_>, out: SliceMut<'_>) {
+    let accumulators = accumulators.typed::<T>().first_chunk_mut::<N_ACCUMULATORS>().expect("there are all of them");
+    let out = &mut out.typed::<T>()[0];
+    *out = F::fold(*out, joined::<T, F>(*accumulators));
+    accumulators.fill(F::IDENTITY);
 }
 
 fn clear<T: Scalar, F: Fold<T>>(out: SliceMut<'_>) {
@@ -187,10 +205,11 @@ fn folds_of<T: Scalar, F: Fold<T>>() -> Folds {
         run: run::<Of<T, F>>,
         rows: rows::<Of<T, F>>,
         blocks: blocks::<Of<T, F>>,
+        join: join::<T, F>,
         clear: clear::<T, F>,
         spill_level: spill_level::<T, F>,
         running: builtin::running::<T, F>,
-        scatter: builtin::scatter_combine::<T, F>,
+        scatter: places::scatter_combine::<T, F>,
     }
 }
 

@@ -34,6 +34,6 @@ impl SingleProgram {
             frame.bases[i] = frame.address(slot).wrapping_add(offset);
         }
         // SAFETY: promised by the caller; the table holds what the code was made for.
-        unsafe { self.machine.run(&frame.bases[..self.table.len()], 0, 0) }
+        unsafe { self.machine.run(&frame.bases[..self.table.len()], 0, 0, 0) }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     graph::Strided,
+    kernel::Padded,
     math::{Scalar, SliceMut},
 };
 
@@ -59,23 +60,52 @@ pub(super) fn read<T: Copy>(strided: &Strided, from: &[T], start: usize, out: &m
     let stride = strided.strides.last().copied().unwrap_or(0);
     let mut done = 0;
     for_each_run(strided, start, out.len(), |place, n| {
-        let out = &mut out[done..done + n];
-        match stride {
-            1 => out.copy_from_slice(&from[place..place + n]),
-            0 => out.fill(from[place]),
-            2.. => {
-                for (out, x) in out.iter_mut().zip(from[place..].iter().step_by(stride as usize)) {
-                    *out = *x;
-                }
-            }
-            ..0 => {
-                for (out, x) in out.iter_mut().zip(from[..=place].iter().rev().step_by(stride.unsigned_abs())) {
-                    *out = *x;
-                }
-            }
-        }
+        read_run(from, place, stride, &mut out[done..done + n]);
         done += n;
     });
+}
+
+/// Reads elements that stand a stride apart, of which there is at least one.
+#[inline(always)]
+fn read_run<T: Copy>(from: &[T], place: usize, stride: isize, out: &mut [T]) {
+    match stride {
+        1 => out.copy_from_slice(&from[place..place + out.len()]),
+        0 => out.fill(from[place]),
+        2.. => {
+            for (out, x) in out.iter_mut().zip(from[place..].iter().step_by(stride as usize)) {
+                *out = *x;
+            }
+        }
+        ..0 => {
+            for (out, x) in out.iter_mut().zip(from[..=place].iter().rev().step_by(stride.unsigned_abs())) {
+                *out = *x;
+            }
+        }
+    }
+}
+
+/// Reads the points `start..start + out.len()` of a box that reaches beyond a tensor.
+pub(super) fn read_padded<T: Copy>(padded: &Padded, from: &[T], fill: T, start: usize, out: &mut [T]) {
+    let stride = padded.strides[padded.strides.len() - 1];
+    let columns = padded.columns();
+    let mut done = 0;
+    while done < out.len() {
+        let (row, column) = padded.row_of(start + done);
+        let n = (out.len() - done).min(padded.row() - column);
+        let run = &mut out[done..done + n];
+        let first = columns.start.clamp(column, column + n) - column;
+        let end = columns.end.clamp(column, column + n) - column;
+        match row {
+            Some(place) if first < end => {
+                run[..first].fill(fill);
+                run[end..].fill(fill);
+                let place = place + (column + first) as isize * stride;
+                read_run(from, place as usize, stride, &mut run[first..end]);
+            }
+            Some(_) | None => run.fill(fill),
+        }
+        done += n;
+    }
 }
 
 /// Writes a dense tensor to a box of another one.
@@ -179,6 +209,21 @@ mod tests {
         let mut expected_to = from;
         expected.iter().zip(&parts).for_each(|(&i, &part)| expected_to[i as usize] = part);
         assert_eq!(to, expected_to);
+    }
+
+    #[test]
+    fn runs_beyond_a_tensor() {
+        let padded =
+            Padded { shape: vec![3, 5], strides: vec![-3, 2], offset: 4, inside: vec![1..3, 1..4], fill: [0; 16] };
+        let from: Vec<u32> = (100..130).collect();
+        let expected = [9, 9, 9, 9, 9, 9, 103, 105, 107, 9, 9, 100, 102, 104, 9];
+        for start in 0..expected.len() {
+            for end in start..=expected.len() {
+                let mut out = vec![0; end - start];
+                read_padded(&padded, &from, 9, start, &mut out);
+                assert_eq!(out, expected[start..end]);
+            }
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@
 //! operand itself; likewise the instruction whose result is stored writes the operand itself. What is the same at every
 //! point is computed once, before the first tile.
 //!
-//! Where machine code can be made, it takes the place of the instructions except those that read boxes.
+//! Where machine code can be made, it takes the place of the instructions, except those that read boxes in which the
+//! neighbours of a row do not stand side by side.
 
+mod boxes;
 mod compile;
 mod reduction;
 
@@ -19,10 +21,12 @@ use crate::{
     dtype::DType,
     graph::Strided,
     jit::Machine,
+    kernel::Padded,
     math,
     math::{Slice, SliceMut},
     schedule::SlotId,
 };
+use boxes::Boxes;
 use compile::CELL_ALIGNMENT;
 use reduction::Reduction;
 
@@ -41,6 +45,8 @@ pub(super) struct TileProgram {
     body: Vec<Instruction>,
     /// Runs for each tile after the body, and does most of the work.
     machine: Option<Machine>,
+    /// What machine code reads row by row.
+    boxes: Option<Boxes>,
     reduction: Option<Reduction>,
     scratch_bytes: usize,
     /// An operand that the scratch space keeps away from.
@@ -58,6 +64,8 @@ enum Base {
     Slot { slot: SlotId, offset: usize },
     /// Bytes into the scratch space.
     Scratch { offset: usize },
+    /// Set for each row of points.
+    Row,
 }
 
 /// Where a register or operand stands at a run of points.
@@ -94,6 +102,13 @@ enum Instruction {
         from: Place,
         from_len: usize,
         strided: Strided,
+        to: Place,
+    },
+    /// Reads the points of a box that reaches beyond the operand.
+    ReadPadded {
+        from: Place,
+        from_len: usize,
+        padded: Padded,
         to: Place,
     },
     /// The places of the points of a box, as numbers.
@@ -133,11 +148,12 @@ impl TileProgram {
             let (start, offset) = match *base {
                 Base::Slot { slot, offset } => (frame.address(slot), offset),
                 Base::Scratch { offset } => (frame.scratch(), offset + apart),
+                Base::Row => (std::ptr::null_mut(), 0),
             };
             // No bounds are known here; the checker compared offsets with the operands' lengths.
             frame.bases[i] = start.wrapping_add(offset);
         }
-        let bases = &frame.bases[..self.bases.len()];
+        let bases = &mut frame.bases[..self.bases.len()];
         // SAFETY: promised by the caller; registers are written before they are read, by the kernel's order.
         unsafe {
             self.prologue.iter().for_each(|instruction| instruction.run(bases, 0, 1));
@@ -160,14 +176,20 @@ impl TileProgram {
     /// # Safety
     /// As for [`TileProgram::run`].
     #[inline]
-    unsafe fn run_tile(&self, bases: &[*mut u8], start: usize, n: usize) {
+    unsafe fn run_tile(&self, bases: &mut [*mut u8], start: usize, n: usize) {
         for instruction in &self.body {
             // SAFETY: promised by the caller.
             unsafe { instruction.run(bases, start, n) }
         }
-        if let Some(machine) = &self.machine {
-            // SAFETY: promised by the caller; the bases are what the code was made for.
-            unsafe { machine.run(bases, start, start + n) }
+        let Some(machine) = &self.machine else { return };
+        // SAFETY: promised by the caller; the bases are what the code was made for.
+        unsafe {
+            match &self.boxes {
+                Some(boxes) => boxes.for_each_row(bases, start, start + n, |bases, from, to| {
+                    machine.run(bases, start, from, to);
+                }),
+                None => machine.run(bases, start, start, start + n),
+            }
         }
     }
 }
@@ -220,6 +242,15 @@ impl Instruction {
                         let from = std::slice::from_raw_parts(from.cast::<Bits>(), *from_len);
                         let to = std::slice::from_raw_parts_mut(to_address.cast::<Bits>(), n);
                         strided::read(strided, from, start, to);
+                    });
+                }
+                Instruction::ReadPadded { from, from_len, padded, to } => {
+                    let (from, to_address) = (from.address(bases, 0), to.address(bases, start));
+                    with_bits!(to.dtype, Bits => {
+                        let from = std::slice::from_raw_parts(from.cast::<Bits>(), *from_len);
+                        let to = std::slice::from_raw_parts_mut(to_address.cast::<Bits>(), n);
+                        let fill = Bits::from_ne_bytes(*padded.fill.first_chunk().expect("no element is larger"));
+                        strided::read_padded(padded, from, fill, start, to);
                     });
                 }
                 Instruction::Count { strided, to } => strided::count(strided, start, to.write(bases, start, n)),

@@ -8,7 +8,7 @@ use crate::{
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Key, Request, Source};
+pub(crate) use request::{Key, Request, Source, accumulates};
 
 /// There is none.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Assembly {
 impl Machine {
     /// # Safety
     /// Nothing can call this.
-    pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize) {
+    pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize, _: usize) {
         match *self {}
     }
 }

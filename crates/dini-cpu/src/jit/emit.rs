@@ -13,9 +13,10 @@ mod instruction;
 
 use super::{
     encode::{self as e, Assembler, Condition, Form, Gpr, Isa, Label, Length, Masking, Memory, Rm},
-    lanes::{Function, Kind, Lanes, Op, Operand, Value, vector_bytes},
+    lanes::{Function, Kind, Lanes, Op, Operand, Value, Walk, vector_bytes},
     registers::{Allocation, Place, Saved, Step, TAIL_MASK, scratch},
 };
+use crate::kernel::N_ACCUMULATORS;
 use std::{collections::HashMap, sync::Arc};
 
 /// Points per round.
@@ -321,9 +322,20 @@ impl Emitter<'_> {
     /// Where an operand's elements at the points of a group stand.
     fn operand(&mut self, operand: u32, group: u8) -> Memory {
         let base = self.base(operand);
-        let Operand { dtype, is_cell, .. } = self.lanes.operands[operand as usize];
-        let offset = group as usize * self.lanes.n_lanes * dtype.size();
-        Memory::Indexed(base, if is_cell { DONE } else { INDEX }, dtype.size() as u8, offset as i32)
+        let Operand { dtype, walk, .. } = self.lanes.operands[operand as usize];
+        let offset = (group as usize * self.lanes.n_lanes * dtype.size()) as i32;
+        let index = match walk {
+            Walk::Points => INDEX,
+            Walk::Run => DONE,
+            // Every round begins with the first one.
+            Walk::Accumulators if round(self.lanes) >= N_ACCUMULATORS => return Memory::Base(base, offset),
+            Walk::Accumulators => {
+                self.assembler.copy(ACCUMULATOR, DONE);
+                self.assembler.and(ACCUMULATOR, N_ACCUMULATORS as i32 - 1);
+                ACCUMULATOR
+            }
+        };
+        Memory::Indexed(base, index, dtype.size() as u8, offset)
     }
 
     fn function(&mut self, steps: &[Step]) {

@@ -242,8 +242,18 @@ pub(super) struct Operand {
     /// Position in the table of addresses.
     pub base: u32,
     pub dtype: DType,
-    /// Whether the address is that of the run's first point.
-    pub is_cell: bool,
+    pub walk: Walk,
+}
+
+/// Where the element for a point stands, from the address on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Walk {
+    /// By the point's number.
+    Points,
+    /// By the number of points of the run before it.
+    Run,
+    /// The same, modulo the number of accumulators.
+    Accumulators,
 }
 
 /// Code for the points of one round.

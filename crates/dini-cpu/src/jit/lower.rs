@@ -2,20 +2,23 @@
 
 use super::{
     encode::Isa,
-    lanes::{Kind, Lanes, Op, Operand, Store, Value},
+    lanes::{Kind, Lanes, Op, Operand, Store, Value, Walk},
     operations,
     request::{Request, Source},
 };
 use crate::{
     dtype::DType,
-    kernel::{Instruction, Reg},
+    graph::Combine,
+    kernel::{Instruction, N_ACCUMULATORS, Reg},
+    scalar::ScalarOp,
 };
 use std::collections::HashMap;
 
 /// The widest lanes that computed registers and their arguments have.
 fn widest(request: &Request<'_>) -> usize {
     let size = |reg: Reg| Kind::of(request.kernel.dtype(reg)).size();
-    let mut widest = request.stores.iter().map(|&(reg, _)| size(reg)).max().unwrap_or(4);
+    let written = request.stores.iter().map(|&(reg, _)| reg).chain(request.folds.iter().map(|&(_, reg, _)| reg));
+    let mut widest = written.map(size).max().unwrap_or(4);
     for (i, instruction) in request.kernel.body.iter().enumerate() {
         if let (Instruction::Map { args, .. }, Source::Computed) = (instruction, request.sources[i]) {
             widest = args.iter().map(|&arg| size(arg)).fold(widest.max(size(Reg(i as u32))), usize::max);
@@ -26,7 +29,7 @@ fn widest(request: &Request<'_>) -> usize {
 
 /// Lowers what is requested, for rounds of so many groups.
 pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
-    let Request { kernel, sources, stores } = request;
+    let Request { kernel, sources, stores, folds, run: _ } = request;
     let mut lanes = Lanes::new(isa, widest(request));
     lanes.n_groups = n_groups;
     let mut operands = Operands::default();
@@ -52,7 +55,38 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
             lanes.stores.push(Store { from, to, group });
         }
     }
+    // Groups that are as many as there are accumulators, or more, begin with the first one again.
+    let n_turns = N_ACCUMULATORS / lanes.n_lanes;
+    for &(combine, reg, base) in *folds {
+        let dtype = kernel.dtype(reg);
+        let to = operands.number(&mut lanes, Operand { base, dtype, walk: Walk::Accumulators });
+        let mut accumulators = vec![Value::NONE; n_turns.min(n_groups as usize)];
+        for (group, values) in values.iter_mut().enumerate() {
+            let turn = group % n_turns;
+            let from = load(&mut lanes, &mut operands, values, request, reg, group as u8);
+            let accumulator = match accumulators[turn] {
+                Value::NONE => lanes.push(Op::Load(to, turn as u8), Kind::of(dtype), &[]),
+                so_far => so_far,
+            };
+            accumulators[turn] = operations::map(&mut lanes, combination(combine), &[dtype; 2], &[accumulator, from]);
+        }
+        for (turn, from) in accumulators.into_iter().enumerate() {
+            lanes.stores.push(Store { from, to, group: turn as u8 });
+        }
+    }
     lanes
+}
+
+/// The operation that combines two elements.
+fn combination(combine: Combine) -> ScalarOp {
+    match combine {
+        Combine::Add => ScalarOp::Add,
+        Combine::Mul => ScalarOp::Mul,
+        Combine::Max => ScalarOp::Max,
+        Combine::Min => ScalarOp::Min,
+        Combine::And => ScalarOp::And,
+        Combine::Or => ScalarOp::Or,
+    }
 }
 
 /// Numbers the operands.
@@ -63,12 +97,15 @@ struct Operands {
 
 impl Operands {
     fn position(&mut self, lanes: &mut Lanes, source: Source, dtype: DType) -> u32 {
-        let (base, is_cell) = match source {
-            Source::Points(base) | Source::Uniform(base) => (base, false),
-            Source::Cell(base) => (base, true),
+        let (base, walk) = match source {
+            Source::Points(base) | Source::Uniform(base) => (base, Walk::Points),
+            Source::Cell(base) => (base, Walk::Run),
             Source::Computed => unreachable!("not in memory"),
         };
-        let operand = Operand { base, dtype, is_cell };
+        self.number(lanes, Operand { base, dtype, walk })
+    }
+
+    fn number(&mut self, lanes: &mut Lanes, operand: Operand) -> u32 {
         *self.known.entry(operand).or_insert_with(|| {
             lanes.operands.push(operand);
             lanes.operands.len() as u32 - 1

@@ -1,6 +1,8 @@
 //! What the interpreter asks of the compiler.
 
 use crate::{
+    dtype::DType,
+    graph::Combine,
     kernel::{Kernel, Reg},
     schedule::SlotId,
 };
@@ -21,12 +23,25 @@ pub(crate) enum Source {
     Computed,
 }
 
+/// Whether machine code combines elements of a type.
+pub(crate) fn accumulates(dtype: DType) -> bool {
+    match dtype {
+        DType::F32 | DType::F64 | DType::I32 | DType::I64 | DType::U32 | DType::U64 => true,
+        DType::Bool | DType::U8 | DType::C64 | DType::C128 | DType::Float0 => false,
+    }
+}
+
 /// What machine code computes of a kernel.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub kernel: &'a Kernel,
+    /// The most points that it runs over at a time.
+    pub run: usize,
     /// For each register.
     pub sources: &'a [Source],
     /// Registers to write, and where to: points or a cell.
     pub stores: &'a [(Reg, Source)],
+    /// Registers to combine with accumulators: point i of a run with the accumulator i modulo their number. Positions in
+    /// the table of addresses.
+    pub folds: &'a [(Combine, Reg, u32)],
 }

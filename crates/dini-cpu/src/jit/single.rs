@@ -3,7 +3,7 @@
 
 use super::{
     encode::Isa,
-    lanes::{Event, Kind, Lanes, Loop, Op, Operand, Phi, Store, Value},
+    lanes::{Event, Kind, Lanes, Loop, Op, Operand, Phi, Store, Value, Walk},
     operations,
     request::Key,
 };
@@ -124,7 +124,7 @@ impl Lowering {
             self.table.push(key);
             self.table.len() - 1
         });
-        self.lanes.operands.push(Operand { base: base as u32, dtype, is_cell: false });
+        self.lanes.operands.push(Operand { base: base as u32, dtype, walk: Walk::Points });
         self.lanes.operands.len() as u32 - 1
     }
 
@@ -287,5 +287,6 @@ fn point(access: &Access) -> usize {
     match access {
         Access::Contiguous { offset } | Access::Uniform { offset } => *offset,
         Access::Strided(strided) => strided.offset,
+        Access::Padded(_) => unreachable!("one point has a place"),
     }
 }

@@ -1,6 +1,7 @@
 //! Machine code against the interpreter, bit for bit.
 
 mod fallback;
+mod rows;
 
 use crate::{
     buffer::Buffer,

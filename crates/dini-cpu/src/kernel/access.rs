@@ -1,6 +1,7 @@
 //! How the points of an iteration space map to places of an operand.
 
-use crate::graph::Strided;
+use super::Padded;
+use crate::graph::{Strided, strided::row_major};
 
 /// A map from points, in order, to places. The forms are disjoint: the simplest that applies is used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,6 +12,8 @@ pub(crate) enum Access {
     Uniform { offset: usize },
     /// The places of a box, whose shape is any factorization of the points; neighbouring axes do not merge.
     Strided(Strided),
+    /// The same, where some points have no place.
+    Padded(Padded),
 }
 
 impl Access {
@@ -46,6 +49,20 @@ impl Access {
                 Some(Access::new(&Strided { shape: outer.shape.clone(), strides, offset: *offset }))
             }
             Access::Strided(inner) => compose_strided(inner, outer).map(|strided| Access::new(&strided)),
+            Access::Padded(inner) => inner.compose(outer),
+        }
+    }
+
+    /// Where point 0 stands, and the distance between neighbours along each axis of the points, if these are the places of
+    /// a box.
+    pub fn strides(&self, shape: &[usize]) -> Option<(isize, Vec<isize>)> {
+        match self {
+            Access::Contiguous { offset } => Some((*offset as isize, row_major(shape))),
+            Access::Uniform { offset } => Some((*offset as isize, vec![0; shape.len()])),
+            Access::Strided(inner) => compose_strided(inner, &Strided::dense(shape))
+                .filter(|strided| strided.shape == shape)
+                .map(|strided| (strided.offset as isize, strided.strides)),
+            Access::Padded(_) => None,
         }
     }
 
@@ -56,6 +73,7 @@ impl Access {
                 Access::Contiguous { offset } => offset + len <= operand_len,
                 Access::Uniform { offset } => *offset < operand_len,
                 Access::Strided(strided) => strided.len() == len && strided.fits(operand_len),
+                Access::Padded(padded) => padded.check(len, operand_len),
             };
         if fits { Ok(()) } else { Err(format!("{self:?} of {len} points leaves the operand's {operand_len} elements")) }
     }
@@ -149,6 +167,7 @@ mod tests {
                 strided.for_each_index(|i| places.push(i));
                 places
             }
+            Access::Padded(_) => unreachable!("not tested here"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     graph::Strided,
-    kernel::{Access, Instruction, Kernel, ReductionSpace, Reg, Store},
+    kernel::{Access, Instruction, Kernel, Padded, ReductionSpace, Reg, Store},
 };
 use std::fmt;
 
@@ -12,7 +12,8 @@ impl fmt::Display for Reg {
     }
 }
 
-/// `[]` for the whole operand, `[@offset]` for one place, `[offset + shape:strides]` otherwise.
+/// `[]` for the whole operand, `[@offset]` for one place, `[offset + shape:strides]` otherwise; where only some
+/// coordinates are inside of the operand, these follow the axis.
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -23,6 +24,16 @@ impl fmt::Display for Access {
                 write!(f, "[{offset} +")?;
                 for (n, stride) in shape.iter().zip(strides) {
                     write!(f, " {n}:{stride}")?;
+                }
+                f.write_str("]")
+            }
+            Access::Padded(Padded { shape, strides, offset, inside, fill: _ }) => {
+                write!(f, "[{offset} +")?;
+                for ((n, stride), inside) in shape.iter().zip(strides).zip(inside) {
+                    write!(f, " {n}:{stride}")?;
+                    if *inside != (0..*n) {
+                        write!(f, " in {}..{}", inside.start, inside.end)?;
+                    }
                 }
                 f.write_str("]")
             }

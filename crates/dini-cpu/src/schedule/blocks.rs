@@ -162,9 +162,12 @@ impl Block<'_> {
     ) -> (Steps, Vec<(SlotId, SlotId)>) {
         let in_loop = carries.iter().enumerate().map(|(i, &slot)| match &self.slots.all[slot.0 as usize] {
             Slot::Empty => Held { slot, by: By::Others },
-            Slot::Input(_) | Slot::Constant(_) | Slot::Temporary { .. } | Slot::Result { .. } | Slot::Window => {
-                Held { slot, by: By::Loop(i) }
-            }
+            Slot::Input(_)
+            | Slot::Donated { .. }
+            | Slot::Constant(_)
+            | Slot::Temporary { .. }
+            | Slot::Result { .. }
+            | Slot::Window => Held { slot, by: By::Loop(i) },
         });
         given.extend(in_loop);
         given.extend(rows);

@@ -19,7 +19,7 @@ fn fits(slots: &[Slot], slot: SlotId, bytes: usize) -> Checked {
     let room = match &slots[slot.0 as usize] {
         Slot::Input(_) | Slot::Window => usize::MAX,
         Slot::Constant(value) => value.bytes().len(),
-        Slot::Temporary { bytes } | Slot::Result { bytes } => *bytes,
+        Slot::Temporary { bytes } | Slot::Result { bytes } | Slot::Donated { bytes, .. } => *bytes,
         Slot::Empty => 0,
     };
     if bytes <= room { Ok(()) } else { Err(format!("{bytes} bytes in {slot} of {room}")) }
@@ -28,7 +28,9 @@ fn fits(slots: &[Slot], slot: SlotId, bytes: usize) -> Checked {
 fn may_write(slots: &[Slot], slot: SlotId, bytes: usize) -> Checked {
     match &slots[slot.0 as usize] {
         Slot::Input(_) | Slot::Constant(_) => Err(format!("{slot} is written, but belongs to others")),
-        Slot::Temporary { .. } | Slot::Result { .. } | Slot::Window | Slot::Empty => fits(slots, slot, bytes),
+        Slot::Temporary { .. } | Slot::Result { .. } | Slot::Donated { .. } | Slot::Window | Slot::Empty => {
+            fits(slots, slot, bytes)
+        }
     }
 }
 

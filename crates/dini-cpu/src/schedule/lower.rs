@@ -20,8 +20,16 @@ pub(super) type Steps = Vec<Step<KernelStep>>;
 /// Lowers a whole graph.
 pub(super) fn lower(graph: &Graph) -> Schedule<KernelStep> {
     let mut slots = Slots::default();
-    let given: Vec<Held> =
-        (0..graph.n_inputs).map(|i| Held { slot: slots.add(Slot::Input(i)), by: By::Others }).collect();
+    let given = |i: usize| {
+        let (value, t) = (Value(i as u32), &graph.types[i]);
+        let bytes = t.len() * t.dtype.size();
+        match graph.donated.contains(&value) {
+            true if bytes > 0 => Held { slot: slots.donated(i, bytes), by: By::Block },
+            true => Held { slot: slots.donated(i, bytes), by: By::Others },
+            false => Held { slot: slots.add(Slot::Input(i)), by: By::Others },
+        }
+    };
+    let given: Vec<Held> = (0..graph.n_inputs).map(given).collect();
     let wants = vec![Want::Exclusive; graph.outputs.len()];
     let (steps, homes) = Block::lower(&mut slots, graph, given, vec![], wants);
     let outputs: Vec<Tensor> = graph

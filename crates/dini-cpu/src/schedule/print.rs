@@ -15,6 +15,7 @@ impl fmt::Display for Slot {
             Slot::Input(i) => write!(f, "input {i}"),
             Slot::Constant(value) => write!(f, "constant {value:?}"),
             Slot::Temporary { bytes } => write!(f, "temporary {bytes}"),
+            Slot::Donated { input, bytes } => write!(f, "donated input {input} {bytes}"),
             Slot::Result { bytes } => write!(f, "result {bytes}"),
             Slot::Window => f.write_str("window"),
             Slot::Empty => f.write_str("empty"),

@@ -18,6 +18,8 @@ impl fmt::Display for SlotId {
 pub(crate) enum Slot {
     /// An input of the graph.
     Input(usize),
+    /// An input of the graph that the caller gave away: memory like a temporary, for this run.
+    Donated { input: usize, bytes: usize },
     /// A constant.
     Constant(Arc<Buffer>),
     /// Memory of the executor's, kept from run to run.
@@ -31,10 +33,10 @@ pub(crate) enum Slot {
 }
 
 impl Slot {
-    /// Bytes of a temporary or result.
+    /// Bytes of memory that runs may write.
     pub fn bytes(&self) -> usize {
         match self {
-            Slot::Temporary { bytes } | Slot::Result { bytes } => *bytes,
+            Slot::Temporary { bytes } | Slot::Result { bytes } | Slot::Donated { bytes, .. } => *bytes,
             Slot::Input(_) | Slot::Constant(_) | Slot::Window | Slot::Empty => 0,
         }
     }
@@ -56,6 +58,13 @@ impl Slots {
         self.all.push(slot);
         self.is_fixed.push(false);
         SlotId(self.all.len() as u32 - 1)
+    }
+
+    /// A donated input, which holds its value from the start.
+    pub fn donated(&mut self, input: usize, bytes: usize) -> SlotId {
+        let slot = self.add(Slot::Donated { input, bytes });
+        self.fix(slot);
+        slot
     }
 
     pub fn constant(&mut self, value: &Arc<Buffer>) -> SlotId {
@@ -80,7 +89,7 @@ impl Slots {
         }
     }
 
-    /// The size of a temporary; 0 for other slots.
+    /// The size of memory that runs may write; 0 for other slots.
     pub fn bytes(&self, slot: SlotId) -> usize {
         self.all[slot.0 as usize].bytes()
     }
@@ -124,9 +133,9 @@ impl Slots {
         self.is_fixed[slot.0 as usize] = true;
     }
 
-    /// Gives a slot back, if it is a temporary.
+    /// Gives a slot back, if runs may write it.
     pub fn release(&mut self, slot: SlotId) {
-        if let Slot::Temporary { .. } = self.all[slot.0 as usize] {
+        if let Slot::Temporary { .. } | Slot::Donated { .. } = self.all[slot.0 as usize] {
             debug_assert!(!self.free.contains(&slot), "{slot} is released twice");
             self.free.push(slot);
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     inputs::uniform,
-    workload::{Workload, call},
+    workload::{Workload, call, steps},
 };
 use dini::prelude::*;
 
@@ -18,6 +18,10 @@ pub fn workloads() -> Vec<Workload> {
     }
     all.push(Workload::new("six-cheap/f32/1e7", || {
         call(jit(six_cheap), uniform(6, &[10_000_000], -1.0, 1.0).cast(DType::F32))
+    }));
+    all.push(Workload::new("six-cheap-donated/f32/1e7", || {
+        // From below 0.6 repeated calls converge.
+        steps(jit_with(Jit::new().donate([0]), six_cheap), uniform(6, &[10_000_000], -1.0, 0.5).cast(DType::F32))
     }));
     for (name, dtype) in FLOATS {
         for (size, n) in [("1e5", 100_000), ("1e7", 10_000_000)] {

@@ -58,6 +58,32 @@ impl<In: Tree + Clone, Out: Tree, F: Fn(In) -> Result<Out>> Prepared for Call<F,
     }
 }
 
+struct Steps<F> {
+    f: F,
+    x: Array,
+}
+
+/// Repeated calls of a function of one array, which is given away: each result is the next argument.
+pub fn steps(f: impl Fn(Array) -> Result<Array> + 'static, x: Array) -> Result<Box<dyn Prepared>> {
+    Ok(Box::new(Steps { f, x }))
+}
+
+impl<F: Fn(Array) -> Result<Array>> Prepared for Steps<F> {
+    fn results(&self) -> Result<Vec<Array>> {
+        Ok(vec![(self.f)(self.x.clone())?])
+    }
+
+    fn run(&self, n: u64) -> Result<Duration> {
+        // Not the array itself: its first call would have to copy it.
+        let mut x = (&self.x + 0.0).check()?.clone();
+        let started = Instant::now();
+        for _ in 0..n {
+            x = (self.f)(black_box(x))?;
+        }
+        Ok(started.elapsed())
+    }
+}
+
 struct Fresh<M, S> {
     make: M,
     show: S,

@@ -10,7 +10,7 @@ use super::{expect_as, expect_like};
 use crate::{
     array::Array,
     error::{Loc, Result},
-    ir::{MemoKey, Program, cse::cse, dce::dce},
+    ir::{MemoKey, Program, dce::dce, simplify::simplify},
     ops,
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose, call::fits, control::count,
@@ -79,7 +79,7 @@ fn parameter_program(p: &Implicit, varies: &[bool]) -> Result<Arc<Program>> {
             outs.extend(eval_program(&silent(&tangents), args)?);
             Ok(outs)
         })?;
-        let merged = cse(&staged.program);
+        let merged = simplify(&staged.program);
         let n = merged.outputs.len();
         Ok(dce(&merged, &vec![true; n], true).program.clone())
     })?;

@@ -1,7 +1,7 @@
 //! Dead-code removal, through sub-programs: an unused loop carry or solver output goes, with all that only it needed.
 
 use super::{Atom, Eqn, MemoKey, Program, renumber};
-use std::{convert::Infallible, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
 /// A program cut down to the outputs in use, and which inputs it still takes.
 #[derive(Debug)]
@@ -43,29 +43,35 @@ fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool, keep_ef
     for (a, _) in program.outputs.iter().zip(used_outputs).filter(|(_, used)| **used) {
         mark(a, &mut live);
     }
-    let mut kept = Vec::new();
+    let mut kept = Vec::with_capacity(program.eqns.len());
+    let mut is_whole = keep_effects && !used_outputs.contains(&false);
     for eqn in program.eqns.iter().rev() {
         let used: Vec<bool> = eqn.outputs.iter().map(|v| live[v.0 as usize]).collect();
         let kept_for_effect = keep_effects && eqn.prim.has_effect();
         if !used.contains(&true) && !kept_for_effect {
+            is_whole = false;
             continue;
         }
         let eqn = match eqn.prim.dce(&used) {
-            None => eqn.clone(),
-            Some(cut) => Eqn {
+            None => Cow::Borrowed(eqn),
+            Some(cut) => Cow::Owned(Eqn {
                 prim: cut.prim,
                 inputs: keep(&eqn.inputs, &cut.keep_inputs),
                 outputs: keep(&eqn.outputs, &cut.keep_outputs),
                 at: eqn.at,
-            },
+            }),
         };
+        is_whole &= matches!(eqn, Cow::Borrowed(_));
         for a in &eqn.inputs {
             mark(a, &mut live);
         }
         kept.push(eqn);
     }
-    kept.reverse();
     let used_inputs: Vec<bool> = program.inputs.iter().map(|v| keep_inputs || live[v.0 as usize]).collect();
+    if is_whole && !used_inputs.contains(&false) {
+        return Cut { program: program.clone(), used_inputs };
+    }
+    let kept = kept.into_iter().rev().map(Cow::into_owned).collect();
     let outputs = keep(&program.outputs, used_outputs);
     let inputs = keep(&program.inputs, &used_inputs);
     Cut { program: Arc::new(renumber(&program.avals, inputs, kept, outputs, program.label)), used_inputs }

@@ -14,7 +14,8 @@ use crate::{
     transform::sound,
 };
 use dini_cpu::dtype::DType;
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use rustc_hash::FxHashMap;
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 #[derive(Default)]
 pub(crate) struct Recorder {
@@ -22,7 +23,7 @@ pub(crate) struct Recorder {
     eqns: Vec<Eqn>,
     captures: Vec<(Array, Var)>,
     /// Captures by the address of their shared payload, which `captures` keeps alive.
-    known: HashMap<usize, Var>,
+    known: FxHashMap<usize, Var>,
 }
 
 impl Recorder {

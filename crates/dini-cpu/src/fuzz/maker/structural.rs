@@ -14,11 +14,12 @@ impl Maker<'_> {
         let t = self.ty(x);
         let rank = t.shape.len();
         let n_batch = self.choices.below(rank + 1);
-        match self.choices.below(7) {
+        match self.choices.below(8) {
             1 | 2 => self.window(x, &t, n_batch),
             3 | 4 => self.places(x, &t, n_batch),
             5 if rank > 0 && t.shape[rank - 1] < 50 && t.dtype != DType::Bool => self.product(x, &t),
             6 if rank > 0 && t.len() * 2 <= MAX_LEN => self.assemble(x, &t),
+            7 => self.pad(x, &t),
             _ => {
                 let mut shape = self.taste.shape(self.choices);
                 shape.push(self.taste.extent(self.choices).min(20));
@@ -53,6 +54,26 @@ impl Maker<'_> {
         };
         let boxes = vec![box_at(0), box_at(t.shape[axis] + 1)];
         self.push(Op::Assemble { boxes }, &[fill, x, y], t.dtype, &shape);
+    }
+
+    /// Surrounds a tensor, with or without gaps between its elements.
+    fn pad(&mut self, x: Value, t: &TensorType) {
+        let gap = usize::from(self.choices.one_in(8));
+        let (mut shape, mut starts) = (vec![], vec![]);
+        for &n in &t.shape {
+            let start = self.choices.below(3);
+            starts.push(start);
+            shape.push(start + n + gap * n.saturating_sub(1) + self.choices.below(3));
+        }
+        if shape.iter().product::<usize>() <= MAX_LEN {
+            let fill = self.of(t.dtype, &[]);
+            let steps = row_major(&shape);
+            let offset = starts.iter().zip(&steps).map(|(start, step)| start * *step as usize).sum();
+            let strides = steps.iter().map(|step| step * (1 + gap as isize)).collect();
+            let offset = if t.is_empty() { 0 } else { offset };
+            let place = Strided { shape: t.shape.clone(), strides, offset };
+            self.push(Op::Assemble { boxes: vec![place] }, &[fill, x], t.dtype, &shape);
+        }
     }
 
     /// A slice or an update at places that values decide.

@@ -325,5 +325,6 @@ fn point(access: &Access) -> usize {
     match access {
         Access::Contiguous { offset } | Access::Uniform { offset } => *offset,
         Access::Strided(strided) => strided.offset,
+        Access::Padded(_) => unreachable!("one point has a place"),
     }
 }

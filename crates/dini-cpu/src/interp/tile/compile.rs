@@ -1,11 +1,15 @@
 //! From a kernel to a tile program: which register stands where.
 
-use super::{Base, Instruction, Place, TileProgram, reduction::Reduction};
+use super::{
+    Base, Instruction, Place, TileProgram,
+    boxes::{self, Boxes},
+    reduction::{Fold, Partial, Reduction},
+};
 use crate::{
     dtype::DType,
-    graph::{Combine, Strided},
-    jit::{Assembly, Machine, Request, Source},
-    kernel::{Access, Instruction as KernelInstruction, Kernel, Reg, Store},
+    graph::Strided,
+    jit::{self, Assembly, Machine, Request, Source},
+    kernel::{Access, Instruction as KernelInstruction, Kernel, N_ACCUMULATORS, Reg, Store},
     math,
     scalar::ScalarOp,
     schedule::{KernelStep, SlotId},
@@ -18,6 +22,9 @@ const MIN_TILE: usize = 128;
 
 /// Tile of kernels that reduce: the same for all, so that the order of sums depends on shapes alone.
 const REDUCTION_TILE: usize = 512;
+
+/// Machine code combines results of at least so many points itself; it is called for each of them.
+const MIN_ACCUMULATED: usize = 256;
 
 /// Scratch cells are multiples of this many bytes.
 pub(super) const CELL_ALIGNMENT: usize = 64;
@@ -35,7 +42,7 @@ impl TileProgram {
         (0..step.kernel.body.len()).for_each(|i| compiler.instruction(Reg(i as u32)));
         compiler.stores();
         let sinks = compiler.sinks();
-        compiler.finish(sinks, None)
+        compiler.finish(sinks, None, None)
     }
 }
 
@@ -159,6 +166,13 @@ impl Compiler<'_> {
         Place { base: self.base(Base::Scratch { offset }), dtype, advance: 0, is_uniform: true }
     }
 
+    /// Scratch space for so many elements, however long tiles are.
+    fn space(&mut self, n: usize, dtype: DType) -> Place {
+        let offset = self.n_scalars * CELL_ALIGNMENT;
+        self.n_scalars += (n * dtype.size()).div_ceil(CELL_ALIGNMENT);
+        Place { base: self.base(Base::Scratch { offset }), dtype, advance: 0, is_uniform: false }
+    }
+
     fn instruction(&mut self, reg: Reg) {
         let index = reg.0 as usize;
         let kernel = self.kernel;
@@ -198,6 +212,12 @@ impl Compiler<'_> {
                 self.body.push(Instruction::Read { from, from_len, strided: strided.clone(), to });
                 to
             }
+            Access::Padded(padded) => {
+                let (from, from_len) = (self.operand(operand, 0), self.kernel.operands[operand].len);
+                let to = self.result(reg);
+                self.body.push(Instruction::ReadPadded { from, from_len, padded: padded.clone(), to });
+                to
+            }
         }
     }
 
@@ -212,6 +232,7 @@ impl Compiler<'_> {
             }
             Access::Contiguous { offset } => line(*offset, 1),
             Access::Strided(strided) => strided.clone(),
+            Access::Padded(_) => unreachable!("numbers are not padded"),
         };
         let to = self.result(reg);
         self.body.push(Instruction::Count { strided, to });
@@ -246,7 +267,7 @@ impl Compiler<'_> {
     }
 
     /// The reductions; they read whole tiles.
-    fn sinks(&mut self) -> Vec<(Combine, Place, Place)> {
+    fn sinks(&mut self) -> Vec<Fold> {
         let mut sinks = vec![];
         for store in &self.kernel.stores {
             match store {
@@ -258,16 +279,50 @@ impl Compiler<'_> {
                         self.body.push(Instruction::Copy { from, to });
                         from = to;
                     }
-                    sinks.push((*combine, from, self.operand(to.0 as usize, 0)));
+                    let from = Partial::Points(from);
+                    sinks.push(Fold { combine: *combine, from, to: self.operand(to.0 as usize, 0) });
                 }
             }
         }
         sinks
     }
 
-    /// Compiles to machine code: what reads boxes stays, what is the same at every point too.
+    /// Where machine code finds the rows of a box.
+    fn rows(&mut self, boxes: &mut Boxes, operand: usize, access: &Access) -> Place {
+        let (from, len) = (self.operand(operand, 0), self.kernel.operands[operand].len);
+        self.bases.push(Base::Row);
+        let to = Place { base: self.bases.len() as u32 - 1, advance: 0, ..from };
+        match access {
+            Access::Strided(strided) => {
+                let to = Place { is_uniform: strided.strides.last() == Some(&0), ..to };
+                boxes.add_strided(from, to, strided.clone());
+                to
+            }
+            Access::Padded(padded) => {
+                let copy = self.space(boxes.longest_copy(), from.dtype);
+                boxes.add_padded(from, len, to, copy, padded.clone());
+                to
+            }
+            Access::Contiguous { .. } | Access::Uniform { .. } => unreachable!("not a box"),
+        }
+    }
+
+    /// Whether machine code combines the points of the results.
+    fn has_accumulators(&self, row: Option<usize>) -> bool {
+        let kernel = self.kernel;
+        let Some(space) = kernel.reduction else { return false };
+        let has_registers = kernel.stores.iter().all(|store| match store {
+            Store::Write { .. } => true,
+            Store::Reduce { from, .. } => jit::accumulates(kernel.dtype(*from)),
+        });
+        let keeps_step = row.is_none_or(|row| boxes::keeps_step(row, space.reduced, space.outer));
+        space.inner == 1 && space.reduced >= MIN_ACCUMULATED && has_registers && keeps_step
+    }
+
+    /// Compiles to machine code: what reads boxes without rows stays, what is the same at every point too.
     fn machine(&mut self, assembly: &mut Assembly) -> Option<TileProgram> {
         let kernel = self.kernel;
+        let mut boxes = boxes::row(kernel).map(Boxes::new);
         let mut sources = Vec::with_capacity(kernel.body.len());
         for (i, instruction) in kernel.body.iter().enumerate() {
             let is_computed = matches!(instruction, KernelInstruction::Map { .. }) && !self.uniform[i];
@@ -280,6 +335,12 @@ impl Compiler<'_> {
                     is_uniform: false,
                 });
                 sources.push(Source::Computed);
+            } else if let (KernelInstruction::Load { operand, access }, Some(boxes)) = (instruction, &mut boxes)
+                && boxes::has_rows(access, boxes.row())
+            {
+                let place = self.rows(boxes, operand.0 as usize, access);
+                self.places.push(place);
+                sources.push(source(place));
             } else {
                 self.is_direct = false;
                 self.instruction(Reg(i as u32));
@@ -290,25 +351,37 @@ impl Compiler<'_> {
         if !sources.contains(&Source::Computed) {
             return None;
         }
-        let (mut stores, mut sinks) = (vec![], vec![]);
+        let run = boxes.as_ref().map_or(kernel.len, Boxes::row);
+        let has_accumulators = self.has_accumulators(boxes.as_ref().map(Boxes::row));
+        let (mut stores, mut folds, mut sinks) = (vec![], vec![], vec![]);
         for store in &kernel.stores {
             match store {
                 Store::Write { from, to } => stores.push((*from, source(self.operand(to.0 as usize, 0)))),
                 Store::Reduce { combine, from, to } => {
+                    let to = self.operand(to.0 as usize, 0);
                     let mut place = self.places[from.0 as usize];
-                    if sources[from.0 as usize] == Source::Computed || place.is_uniform {
-                        place = self.cell(place.dtype);
-                        stores.push((*from, source(place)));
-                    }
-                    sinks.push((*combine, place, self.operand(to.0 as usize, 0)));
+                    let from = if has_accumulators {
+                        let accumulators = self.space(N_ACCUMULATORS, place.dtype);
+                        folds.push((*combine, *from, accumulators.base));
+                        Partial::Accumulators(accumulators)
+                    } else {
+                        // What stands in memory for all points is read there.
+                        if !matches!(sources[from.0 as usize], Source::Points(_)) {
+                            place = self.cell(place.dtype);
+                            stores.push((*from, source(place)));
+                        }
+                        Partial::Points(place)
+                    };
+                    sinks.push(Fold { combine: *combine, from, to });
                 }
             }
         }
-        let machine = assembly.kernel(&Request { kernel, sources: &sources, stores: &stores })?;
-        Some(self.finish(sinks, Some(machine)))
+        let request = Request { kernel, run, sources: &sources, stores: &stores, folds: &folds };
+        let machine = assembly.kernel(&request)?;
+        Some(self.finish(sinks, Some(machine), boxes))
     }
 
-    fn finish(&mut self, sinks: Vec<(Combine, Place, Place)>, machine: Option<Machine>) -> TileProgram {
+    fn finish(&mut self, sinks: Vec<Fold>, machine: Option<Machine>, boxes: Option<Boxes>) -> TileProgram {
         let kernel = self.kernel;
         let widest = kernel.operands.iter().map(|operand| operand.dtype.size()).max().unwrap_or(1).max(8);
         let tile = if kernel.reduction.is_some() {
@@ -328,7 +401,7 @@ impl Compiler<'_> {
         }
         let first_operand = self.bases.iter().find_map(|base| match base {
             Base::Slot { slot, .. } => Some(*slot),
-            Base::Scratch { .. } => None,
+            Base::Scratch { .. } | Base::Row => None,
         });
         let apart_from = first_operand.filter(|_| machine.is_some() && !self.cells.is_empty());
         let bases = &mut self.bases;
@@ -340,6 +413,7 @@ impl Compiler<'_> {
             prologue: std::mem::take(&mut self.prologue),
             body: std::mem::take(&mut self.body),
             machine,
+            boxes,
             reduction,
             scratch_bytes,
             apart_from,

@@ -7,8 +7,8 @@
 use super::{Base, Place, TileProgram, compile::CELL_ALIGNMENT};
 use crate::{
     graph::Combine,
-    interp::reduce::{Cascade, Folds, folds, n_levels},
-    kernel::ReductionSpace,
+    interp::reduce::{self, Cascade, Folds, n_levels},
+    kernel::{N_ACCUMULATORS, ReductionSpace},
 };
 
 /// Short rows are folded several at a time, into an accumulator of about this many elements.
@@ -36,10 +36,27 @@ enum Plan {
     Columns { per_tile: usize },
 }
 
+/// What a tile leaves to be combined.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Partial {
+    /// All its points.
+    Points(Place),
+    /// Accumulators that machine code combined them into; they are clear before each tile.
+    Accumulators(Place),
+}
+
+/// A reduction to be planned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fold {
+    pub combine: Combine,
+    pub from: Partial,
+    pub to: Place,
+}
+
 #[derive(Debug)]
 struct Sink {
     folds: Folds,
-    from: Place,
+    from: Partial,
     to: Place,
     /// Accumulators, one per level of the cascade.
     levels: Place,
@@ -64,11 +81,13 @@ struct Part {
 }
 
 impl Plan {
-    fn new(space: ReductionSpace, tile: usize) -> Plan {
+    fn new(space: ReductionSpace, tile: usize, has_accumulators: bool) -> Plan {
         let ReductionSpace { outer, reduced, inner } = space;
         let block = reduced * inner;
         if outer == 0 || block == 0 {
             Plan::Empty
+        } else if has_accumulators {
+            Plan::Runs
         } else if block <= tile {
             Plan::Blocks { per_tile: tile / block }
         } else if inner == 1 {
@@ -97,19 +116,20 @@ impl Reduction {
     pub fn new(
         space: ReductionSpace,
         tile: usize,
-        sinks: Vec<(Combine, Place, Place)>,
+        folds: Vec<Fold>,
         bases: &mut Vec<Base>,
         scratch_bytes: &mut usize,
     ) -> Reduction {
-        let plan = Plan::new(space, tile);
-        let sink = |(combine, from, to): (Combine, Place, Place)| {
+        let has_accumulators = folds.iter().any(|fold| matches!(fold.from, Partial::Accumulators(_)));
+        let plan = Plan::new(space, tile, has_accumulators);
+        let sink = |Fold { combine, from, to }: Fold| {
             bases.push(Base::Scratch { offset: *scratch_bytes });
             let levels = Place { base: bases.len() as u32 - 1, dtype: to.dtype, advance: 0, is_uniform: false };
             let bytes = plan.accumulator(space, tile) * to.dtype.size();
             *scratch_bytes += bytes.next_multiple_of(CELL_ALIGNMENT);
-            Sink { folds: folds(combine, to.dtype), from, to, levels }
+            Sink { folds: reduce::folds(combine, to.dtype), from, to, levels }
         };
-        Reduction { space, plan, sinks: sinks.into_iter().map(sink).collect() }
+        Reduction { space, plan, sinks: folds.into_iter().map(sink).collect() }
     }
 }
 
@@ -118,8 +138,14 @@ impl TileProgram {
     ///
     /// # Safety
     /// As for [`TileProgram::run`].
-    pub(super) unsafe fn reduce(&self, reduction: &Reduction, bases: &[*mut u8]) {
+    pub(super) unsafe fn reduce(&self, reduction: &Reduction, bases: &mut [*mut u8]) {
         let ReductionSpace { outer, reduced, inner } = reduction.space;
+        for sink in &reduction.sinks {
+            if let Partial::Accumulators(accumulators) = sink.from {
+                // SAFETY: promised by the caller.
+                (sink.folds.clear)(unsafe { accumulators.write(bases, 0, N_ACCUMULATORS) });
+            }
+        }
         match reduction.plan {
             Plan::Empty => {
                 for sink in &reduction.sinks {
@@ -135,8 +161,9 @@ impl TileProgram {
                     unsafe {
                         self.run_tile(bases, start, n_points);
                         for sink in &reduction.sinks {
+                            let Partial::Points(from) = sink.from else { unreachable!("no blocks of accumulators") };
                             let out = sink.to.write(bases, block * inner, n * inner);
-                            (sink.folds.blocks)(sink.from.read(bases, start, n_points), out, reduced, inner);
+                            (sink.folds.blocks)(from.read(bases, start, n_points), out, reduced, inner);
                         }
                     }
                 }
@@ -203,7 +230,7 @@ impl TileProgram {
     ///
     /// # Safety
     /// As for [`TileProgram::run`].
-    unsafe fn reduce_part(&self, reduction: &Reduction, bases: &[*mut u8], part: Part) {
+    unsafe fn reduce_part(&self, reduction: &Reduction, bases: &mut [*mut u8], part: Part) {
         let n_levels = n_levels(part.n_tiles);
         let width = part.width;
         // SAFETY: promised by the caller; levels have room for the widest part.
@@ -218,8 +245,14 @@ impl TileProgram {
                 self.run_tile(bases, start, n_points);
                 let n_full = cascade.push(n_levels);
                 for sink in &reduction.sinks {
-                    let fold = if width == 1 { sink.folds.run } else { sink.folds.rows };
-                    fold(sink.from.read(bases, start, n_points), sink.levels.write(bases, 0, width));
+                    let level = sink.levels.write(bases, 0, width);
+                    match sink.from {
+                        Partial::Accumulators(from) => (sink.folds.join)(from.write(bases, 0, N_ACCUMULATORS), level),
+                        Partial::Points(from) => {
+                            let fold = if width == 1 { sink.folds.run } else { sink.folds.rows };
+                            fold(from.read(bases, start, n_points), level);
+                        }
+                    }
                     sink.folds.spill(sink.levels.write(bases, 0, n_levels * width), width, n_full);
                 }
             }

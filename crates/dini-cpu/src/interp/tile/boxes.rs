@@ -1,0 +1,186 @@
+//! Boxes that machine code reads in place, one row of points at a time.
+//!
+//! Along the innermost axis of a box with stride 1 neighbours stand side by side, as in a dense operand, and with stride 0
+//! all points read one element. So for the points of one row the code needs nothing but an address. Rows that reach beyond
+//! the operand are put together in a copy.
+
+use super::Place;
+use crate::{
+    graph::Strided,
+    interp::strided::{self, with_bits},
+    kernel::{Access, Instruction, Kernel, N_ACCUMULATORS, Padded},
+};
+
+/// Rows are at least this long: below, the calls cost more than copies of what they read.
+const MIN_ROW: usize = 32;
+
+/// At most so many points are copied at a time: they stay in the first-level cache.
+const MAX_COPIED: usize = 1024;
+
+/// The boxes of a kernel.
+#[derive(Debug)]
+pub(super) struct Boxes {
+    /// Points per row; the extent of each box's innermost axis is a multiple.
+    row: usize,
+    /// At most so many points of a row at a time.
+    longest: usize,
+    all: Vec<Rows>,
+}
+
+/// The rows of one box.
+#[derive(Debug)]
+struct Rows {
+    /// The operand.
+    from: Place,
+    /// Where the address for a row goes.
+    to: Place,
+    of: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Strided(Strided),
+    Padded {
+        /// Elements of the operand.
+        len: usize,
+        /// Space for a row.
+        copy: Place,
+        padded: Padded,
+    },
+}
+
+/// Points per row of the accesses that [`Boxes`] can hold, if there are any.
+pub(super) fn row(kernel: &Kernel) -> Option<usize> {
+    let extents = kernel.body.iter().filter_map(|instruction| match instruction {
+        Instruction::Load { access, .. } => extent(access),
+        Instruction::Count { .. } | Instruction::Map { .. } => None,
+    });
+    extents.min()
+}
+
+/// Whether an access is a box of rows of so many points.
+pub(super) fn has_rows(access: &Access, row: usize) -> bool {
+    extent(access).is_some_and(|n| n.is_multiple_of(row))
+}
+
+/// The extent of the innermost axis of a box whose rows can be read in place.
+fn extent(access: &Access) -> Option<usize> {
+    let n = match access {
+        Access::Strided(Strided { shape, strides, .. }) if matches!(strides.last(), Some(0 | 1)) => *shape.last()?,
+        Access::Padded(padded) if padded.strides.last() == Some(&1) => padded.row(),
+        Access::Strided(_) | Access::Padded(_) | Access::Contiguous { .. } | Access::Uniform { .. } => return None,
+    };
+    (n >= MIN_ROW).then_some(n)
+}
+
+/// Whether rows of so many points leave tiles of a reduction, each of which starts anew with the first of its
+/// accumulators, in step.
+pub(super) fn keeps_step(row: usize, reduced: usize, outer: usize) -> bool {
+    let starts_in_step = outer == 1 || reduced.is_multiple_of(N_ACCUMULATORS);
+    row.is_multiple_of(reduced) || (row.is_multiple_of(N_ACCUMULATORS) && starts_in_step)
+}
+
+impl Boxes {
+    /// None yet, with rows of so many points.
+    pub fn new(row: usize) -> Boxes {
+        Boxes { row, longest: row, all: vec![] }
+    }
+
+    /// Points per row.
+    pub fn row(&self) -> usize {
+        self.row
+    }
+
+    /// The most elements of a row that are copied.
+    pub fn longest_copy(&self) -> usize {
+        self.row.min(MAX_COPIED)
+    }
+
+    /// Adds a box of an operand; its address for a row goes to another place.
+    pub fn add_strided(&mut self, from: Place, to: Place, strided: Strided) {
+        self.all.push(Rows { from, to, of: Kind::Strided(strided) });
+    }
+
+    /// The same for a box that reaches beyond the operand, of so many elements, with space for copies.
+    pub fn add_padded(&mut self, from: Place, len: usize, to: Place, copy: Place, padded: Padded) {
+        self.longest = self.longest_copy();
+        self.all.push(Rows { from, to, of: Kind::Padded { len, copy, padded } });
+    }
+
+    /// For each row, or part of one, of points `start..end`: sets the addresses, as if point `start` stood in the row
+    /// too, and calls `run` with its points.
+    ///
+    /// # Safety
+    /// The bases must be those of the kernel's operands and scratch space.
+    #[inline]
+    pub unsafe fn for_each_row(
+        &self,
+        bases: &mut [*mut u8],
+        start: usize,
+        end: usize,
+        mut run: impl FnMut(&[*mut u8], usize, usize),
+    ) {
+        let mut from = start;
+        while from < end {
+            let column = from % self.row;
+            let to = end.min(from - column + (column + self.longest).min(self.row));
+            for rows in &self.all {
+                // SAFETY: promised by the caller.
+                bases[rows.to.base as usize] = unsafe { rows.address(bases, start, from, to) };
+            }
+            run(bases, from, to);
+            from = to;
+        }
+    }
+}
+
+impl Rows {
+    /// Where points `from..to` stand, as if `start` stood in their row.
+    ///
+    /// # Safety
+    /// As for [`Boxes::for_each_row`].
+    #[inline]
+    unsafe fn address(&self, bases: &[*mut u8], start: usize, from: usize, to: usize) -> *mut u8 {
+        let operand = self.from.address(bases, 0);
+        let size = self.from.dtype.size() as isize;
+        let before = (from - start) as isize;
+        match &self.of {
+            Kind::Strided(strided) => {
+                let before = if self.to.is_uniform { 0 } else { before };
+                operand.wrapping_offset((place(strided, from) - before) * size)
+            }
+            Kind::Padded { len, copy, padded } => {
+                let (row, column) = padded.row_of(from);
+                let columns = padded.columns();
+                if let Some(place) = row
+                    && columns.start <= column
+                    && column + (to - from) <= columns.end
+                {
+                    return operand.wrapping_offset((place + column as isize - before) * size);
+                }
+                let copy = copy.address(bases, 0);
+                with_bits!(self.from.dtype, Bits => {
+                    // SAFETY: promised by the caller; the space is large enough for any part of a row.
+                    let (operand, copy) = unsafe {
+                        let operand = std::slice::from_raw_parts(operand.cast::<Bits>(), *len);
+                        (operand, std::slice::from_raw_parts_mut(copy.cast::<Bits>(), to - from))
+                    };
+                    let fill = Bits::from_ne_bytes(*padded.fill.first_chunk().expect("no element is larger"));
+                    strided::read_padded(padded, operand, fill, from, copy);
+                });
+                copy.wrapping_offset(-before * size)
+            }
+        }
+    }
+}
+
+/// Where a point of a box stands.
+#[inline]
+fn place(strided: &Strided, point: usize) -> isize {
+    let (mut rest, mut place) = (point, strided.offset as isize);
+    for axis in (1..strided.shape.len()).rev() {
+        place += (rest % strided.shape[axis]) as isize * strided.strides[axis];
+        rest /= strided.shape[axis];
+    }
+    place + rest as isize * strided.strides[0]
+}

@@ -1,0 +1,115 @@
+//! Kernels that read rows of boxes and combine results, at sizes around those at which the code changes its ways.
+
+use super::*;
+
+/// Numbers whose sums depend on the order.
+fn mild(dtype: DType, n: usize, seed: usize) -> Arc<Buffer> {
+    let number = |i: usize| ((i * 7919 + seed * 31) % 2003) as f64 * 0.37 - 300.0;
+    let numbers = (0..n).map(number);
+    Arc::new(match dtype {
+        F32 => Buffer::from_vec(numbers.map(|x| x as f32).collect()),
+        F64 => Buffer::from_vec(numbers.collect::<Vec<f64>>()),
+        I32 => Buffer::from_vec(numbers.map(|x| x as i32).collect()),
+        I64 => Buffer::from_vec(numbers.map(|x| x as i64).collect()),
+        U32 => Buffer::from_vec(numbers.map(|x| x as i32 as u32).collect()),
+        U64 => Buffer::from_vec(numbers.map(|x| x as i64 as u64).collect()),
+        other => unreachable!("{other} is not summed here"),
+    })
+}
+
+fn view(graph: &mut Graph, x: Value, shape: &[usize], strides: &[isize], offset: usize) -> Value {
+    let strided = Strided { shape: shape.to_vec(), strides: strides.to_vec(), offset };
+    let dtype = graph.type_of(x).dtype;
+    graph.push(Op::View(strided), &[x], vec![TensorType::new(dtype, shape)], 0)
+}
+
+fn reduce(graph: &mut Graph, combine: Combine, x: Value, axes: &[usize]) -> Value {
+    let out = graph.type_of(x).without_axes(axes);
+    graph.push(Op::Reduce { combine, axes: axes.to_vec() }, &[x], vec![out], 0)
+}
+
+#[test]
+fn results_of_any_length() {
+    for dtype in [F64, F32, I32, I64, U32, U64] {
+        for n in [1, 15, 16, 17, 100, 255, 256, 257, 272, 511, 512, 513, 515, 1024, 1039, 9000] {
+            for n_results in [1, 3] {
+                let mut graph = Graph::new();
+                let x = graph.input(TensorType::new(dtype, &[n_results, n]));
+                let square = map(&mut graph, Mul, &[x, x]);
+                let wide = map(&mut graph, Cast(F64), &[square]);
+                let combines = [Combine::Add, Combine::Mul, Combine::Max, Combine::Min];
+                graph.outputs = combines.iter().map(|&combine| reduce(&mut graph, combine, square, &[1])).collect();
+                let of_wide = reduce(&mut graph, Combine::Add, wide, &[1]);
+                graph.outputs.extend([of_wide, square]);
+                check(&format!("{dtype} {n_results}×{n}"), &graph, &[mild(dtype, n_results * n, 1)]);
+                check(&format!("corners of {dtype} {n_results}×{n}"), &graph, &[corners(dtype, n_results * n, 1)]);
+            }
+        }
+    }
+}
+
+/// Rows of a vector, a column and a slice of a larger matrix beside a dense matrix.
+#[test]
+fn rows_of_any_length() {
+    for dtype in [F64, F32, I32] {
+        for (n_rows, n) in [(1, 40), (3, 31), (5, 32), (4, 33), (7, 48), (9, 100), (3, 256), (2, 515), (70, 64)] {
+            for axes in [None, Some(vec![0, 1]), Some(vec![1]), Some(vec![0])] {
+                let mut graph = Graph::new();
+                let x = graph.input(TensorType::new(dtype, &[n_rows, n]));
+                let wide = graph.input(TensorType::new(dtype, &[n_rows + 2, n + 2]));
+                let (row, column) =
+                    (graph.input(TensorType::new(dtype, &[n])), graph.input(TensorType::new(dtype, &[n_rows])));
+                let shape = [n_rows, n];
+                let parts = [
+                    view(&mut graph, row, &shape, &[0, 1], 0),
+                    view(&mut graph, column, &shape, &[1, 0], 0),
+                    view(&mut graph, wide, &shape, &[n as isize + 2, 1], n + 3),
+                    view(&mut graph, wide, &shape, &[n as isize + 2, 1], 1),
+                    // Neither side by side nor the same.
+                    view(&mut graph, x, &shape, &[n as isize, -1], n - 1),
+                ];
+                let mut y = x;
+                for (i, part) in parts.into_iter().enumerate() {
+                    y = map(&mut graph, if i % 2 == 0 { Mul } else { Add }, &[y, part]);
+                }
+                graph.outputs = vec![y];
+                if let Some(axes) = &axes {
+                    let results = [Combine::Add, Combine::Max].map(|combine| reduce(&mut graph, combine, y, axes));
+                    // A row that is read in place and combined as it is.
+                    let of_part = reduce(&mut graph, Combine::Add, parts[2], axes);
+                    graph.outputs = [&results[..], &[of_part]].concat();
+                }
+                let inputs = [n_rows * n, (n_rows + 2) * (n + 2), n, n_rows];
+                let inputs: Vec<Arc<Buffer>> = inputs.iter().enumerate().map(|(i, &len)| mild(dtype, len, i)).collect();
+                check(&format!("{dtype} {n_rows}×{n} over {axes:?}"), &graph, &inputs);
+            }
+        }
+    }
+}
+
+/// The five-point stencil with a sum of products in the same pass: neighbours are rows that reach beyond the operand.
+#[test]
+fn rows_beyond_the_operand() {
+    for dtype in [F64, F32] {
+        for (n_rows, n) in [(1, 40), (5, 31), (5, 32), (9, 33), (20, 48), (33, 64), (8, 100), (3, 1500), (2, 2048)] {
+            let mut graph = Graph::new();
+            let x = graph.input(TensorType::new(dtype, &[n_rows, n]));
+            let one = if dtype == F64 { Buffer::scalar(1.5f64) } else { Buffer::scalar(1.5f32) };
+            let fill = graph.push(Op::Const(Arc::new(one)), &[], vec![TensorType::scalar(dtype)], 0);
+            let step = n as isize + 2;
+            let inner = Strided { shape: vec![n_rows, n], strides: vec![step, 1], offset: n + 3 };
+            let wide = vec![TensorType::new(dtype, &[n_rows + 2, n + 2])];
+            let wide = graph.push(Op::Assemble { boxes: vec![inner] }, &[fill, x], wide, 0);
+            let mut sum = map(&mut graph, Mul, &[x, x]);
+            for offset in [1, n + 2, n + 4, 2 * n + 5] {
+                let neighbour = view(&mut graph, wide, &[n_rows, n], &[step, 1], offset);
+                sum = map(&mut graph, Sub, &[sum, neighbour]);
+            }
+            let product = map(&mut graph, Mul, &[sum, x]);
+            let dot = reduce(&mut graph, Combine::Add, product, &[0, 1]);
+            let of_rows = reduce(&mut graph, Combine::Max, wide, &[1]);
+            graph.outputs = vec![sum, dot, of_rows, wide];
+            check(&format!("{dtype} {n_rows}×{n}"), &graph, &[mild(dtype, n_rows * n, 1)]);
+        }
+    }
+}
