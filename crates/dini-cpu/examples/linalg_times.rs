@@ -57,4 +57,14 @@ fn main() {
              matvec {matvec:8.2}, vecmat {vecmat:8.2}, matmul {matmul:9.2}, triangular solve n×n {solve_many:9.2}"
         );
     }
+    for (count, n) in [(10_000, 4), (3_000, 8), (1_000, 16), (300, 32)] {
+        let one = matrix(n, n as f64);
+        let many = one.repeat(count);
+        let mut factors = vec![0.0; many.len()];
+        let factor = best(|| cholesky(&many, n, &mut factors));
+        let (b, mut x) = (vec![1.0; count * n], vec![0.0; count * n]);
+        let forward = best(|| triangular_solve(&factors, &b, n, 1, &mut x, true, false, false));
+        let backward = best(|| triangular_solve(&factors, &b, n, 1, &mut x, true, true, false));
+        println!("{count:6} of {n:2}: cholesky {factor:8.1} us, solves {forward:8.1} and {backward:8.1}");
+    }
 }

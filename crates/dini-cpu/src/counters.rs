@@ -55,10 +55,10 @@ pub(crate) fn add_bytes(n: u64) {
     BYTES.set(BYTES.get() + n);
 }
 
-pub(crate) fn add_call(name: &'static str) {
+pub(crate) fn add_calls(name: &'static str, times: u64) {
     CALLS.with_borrow_mut(|calls| match calls.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, n)) => *n += 1,
-        None => calls.push((name, 1)),
+        Some((_, n)) => *n += times,
+        None => calls.push((name, times)),
     });
 }
 
@@ -68,12 +68,12 @@ mod tests {
 
     #[test]
     fn snapshots_subtract() {
-        add_call("before");
+        add_calls("before", 1);
         let start = snapshot();
         add_kernels(2);
         add_bytes(64);
-        add_call("solve");
-        add_call("solve");
+        add_calls("solve", 1);
+        add_calls("solve", 1);
         let counted = snapshot().since(&start);
         assert_eq!((counted.kernels, counted.bytes_allocated), (2, 64));
         assert_eq!(counted.calls, BTreeMap::from([("solve", 2)]));

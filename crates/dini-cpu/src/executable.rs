@@ -5,6 +5,7 @@ use crate::{
     executor::CompileOptions,
     graph::{CallError, Graph, TensorType},
     interp::Unwatched,
+    interrupt::StopReason,
     schedule,
     tiers::Tiers,
 };
@@ -28,6 +29,13 @@ pub enum RunError {
     },
     /// There is no memory for a result or a temporary.
     OutOfMemory(OutOfMemory),
+    /// A loop was stopped: see [`crate::interrupt`].
+    Stopped {
+        /// The front end's number of the loop's node.
+        origin: u32,
+        /// Why.
+        reason: StopReason,
+    },
 }
 
 impl fmt::Display for RunError {
@@ -35,6 +43,7 @@ impl fmt::Display for RunError {
         match self {
             RunError::Call { origin, error } => write!(f, "operation {origin} failed: {error}"),
             RunError::OutOfMemory(error) => error.fmt(f),
+            RunError::Stopped { origin, reason } => write!(f, "loop {origin} was stopped: {reason}"),
         }
     }
 }
@@ -44,6 +53,7 @@ impl std::error::Error for RunError {
         match self {
             RunError::Call { error, .. } => Some(&**error),
             RunError::OutOfMemory(error) => Some(error),
+            RunError::Stopped { .. } => None,
         }
     }
 }
@@ -85,7 +95,8 @@ impl Executable {
     /// Runs the graph. An output that is an input or a constant comes back as the same `Arc`.
     ///
     /// # Errors
-    /// The first failure that a called function reports; no memory for results and temporaries.
+    /// The first failure that a called function reports; no memory for results and temporaries; a loop that was stopped
+    /// ([`crate::interrupt`]).
     ///
     /// # Panics
     /// If the number, type or length of an input is wrong. A panic of a called function passes through; the

@@ -269,7 +269,7 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
             let types: Vec<String> = args.iter().map(|(_, t)| t.to_string()).collect();
             leaf(format!("call `{}` of {}", call.name, types.join(", ")), moved(bytes(args), bytes(outs)))
         }
-        Step::While { cond, body, flag: _, swaps: _ } => Explained {
+        Step::While { cond, body, flag: _, swaps: _, origin: _ } => Explained {
             what: "while".into(),
             cost: Cost::default(),
             repeats: Repeats::Unknown,
@@ -292,7 +292,7 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
                 measured: None,
             }
         }
-        Step::Scan { length, body, reverse: _, windows: _, swaps: _ } => Explained {
+        Step::Scan { length, body, reverse: _, windows: _, swaps: _, origin: _ } => Explained {
             what: format!("{length} times"),
             cost: Cost::default(),
             repeats: Repeats::Times(*length as u64),

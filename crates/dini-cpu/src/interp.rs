@@ -21,7 +21,8 @@ use crate::{
     executable::RunError,
     executor::Executor,
     graph::{OutOfBounds, ScatterKind},
-    jit::Assembly,
+    interrupt,
+    jit::{self, Assembly},
     schedule::{Effect, KernelStep, Moving, Needed, Schedule, Slot, SlotId, Step, Tensor},
 };
 use frame::{Frame, Needs};
@@ -53,6 +54,8 @@ pub(crate) struct Program {
     results: Vec<SlotId>,
     needs: Needs,
     frames: Frames,
+    /// Whether a run may have to be stopped.
+    has_loops: bool,
 }
 
 /// What compilation collects.
@@ -69,43 +72,60 @@ impl Compiler<'_> {
         let mut compiled = vec![];
         let mut steps = steps.into_iter().rev().peekable();
         while let Some(step) = steps.next() {
-            if scalar::is_scalar(&step, self.slots) {
-                let mut run = vec![step];
-                while let Some(earlier) = steps.next_if(|step| scalar::is_scalar(step, self.slots)) {
+            let mut run = vec![step];
+            if self.is_small(&run[0]) {
+                while let Some(earlier) = steps.next_if(|step| self.is_small(step)) {
                     run.push(earlier);
                 }
-                run.reverse();
-                match self.scalar(&run, &needed) {
-                    Some(launch) => {
-                        compiled.push(Step::Kernel(launch));
-                        run.iter().rev().for_each(|step| needed.step_back(&Effect::of(step)));
-                    }
-                    None => {
-                        for step in run.into_iter().rev() {
-                            let effect = Effect::of(&step);
-                            compiled.push(self.step(step, &needed));
-                            needed.step_back(&effect);
-                        }
-                    }
-                }
-            } else {
-                let effect = Effect::of(&step);
-                compiled.push(self.step(step, &needed));
-                needed.step_back(&effect);
             }
+            self.run(run, &mut needed, &mut compiled);
         }
         compiled.reverse();
         compiled
     }
 
-    /// Compiles steps that compute single elements to one program.
-    fn scalar(&mut self, run: &[Step<KernelStep>], needed: &Needed) -> Option<Launch> {
-        if let Some(assembly) = &mut self.assembly
-            && let Some(program) = SingleProgram::new(run, needed, assembly)
-        {
-            self.needs = self.needs.and(program.needs());
-            return Some(Launch::Single { program, n_steps: run.len() });
+    /// Whether a step may be a part of a program with its neighbours.
+    fn is_small(&self, step: &Step<KernelStep>) -> bool {
+        scalar::is_scalar(step, self.slots) || (self.assembly.is_some() && jit::is_small(step))
+    }
+
+    /// Compiles steps, given from the last to the first, and appends them in this order: as one program, or else as
+    /// programs over single elements and what is left.
+    fn run(&mut self, mut run: Vec<Step<KernelStep>>, needed: &mut Needed, compiled: &mut Vec<Step<Launch>>) {
+        run.reverse();
+        if let Some(launch) = self.single(&run, needed) {
+            compiled.push(Step::Kernel(launch));
+            return run.iter().rev().for_each(|step| needed.step_back(&Effect::of(step)));
         }
+        while !run.is_empty() {
+            let n_scalar = run.iter().rev().take_while(|step| scalar::is_scalar(step, self.slots)).count();
+            let part = run.split_off(run.len() - n_scalar.max(1));
+            let launch = if n_scalar > 0 { self.single(&part, needed).or_else(|| self.scalar(&part)) } else { None };
+            match launch {
+                Some(launch) => {
+                    compiled.push(Step::Kernel(launch));
+                    part.iter().rev().for_each(|step| needed.step_back(&Effect::of(step)));
+                }
+                None => {
+                    for step in part.into_iter().rev() {
+                        let effect = Effect::of(&step);
+                        compiled.push(self.step(step, needed));
+                        needed.step_back(&effect);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Compiles small steps to machine code.
+    fn single(&mut self, run: &[Step<KernelStep>], needed: &Needed) -> Option<Launch> {
+        let program = SingleProgram::new(run, self.slots, needed, self.assembly.as_mut()?)?;
+        self.needs = self.needs.and(program.needs());
+        Some(Launch::Single { program, n_steps: run.len() })
+    }
+
+    /// Compiles steps that compute single elements to one program.
+    fn scalar(&mut self, run: &[Step<KernelStep>]) -> Option<Launch> {
         let program = ScalarProgram::new(run, self.slots)?;
         self.needs = self.needs.and(program.needs());
         Some(Launch::Scalars { program, n_steps: run.len() })
@@ -141,6 +161,7 @@ impl Program {
     }
 
     fn new(schedule: Schedule<KernelStep>, assembly: Option<Assembly>) -> Option<Program> {
+        let has_loops = schedule.steps.iter().any(Step::has_loops);
         let mut compiler = Compiler { slots: &schedule.slots, needs: Needs::default(), assembly };
         let steps = compiler.steps(schedule.steps, Needed::by_outputs(&schedule.outputs));
         let Compiler { needs, assembly, .. } = compiler;
@@ -150,7 +171,7 @@ impl Program {
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
         let frames = Frames::default();
-        Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames })
+        Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames, has_loops })
     }
 
     /// Runs on inputs of the right types, and gives the outputs in order. Inputs that the graph says are donated are asked
@@ -163,6 +184,7 @@ impl Program {
         output: impl FnMut(Arc<Buffer>),
         watch: &mut impl Watch,
     ) -> Result<(), RunError> {
+        let _run = self.has_loops.then(interrupt::Run::begin);
         let mut frame = match self.frames.take() {
             Some(frame) => frame,
             None => Box::new(Frame::new(&self.slots, &self.needs)?),
@@ -248,26 +270,33 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watc
     unsafe {
         match step {
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
-            Step::Kernel(Launch::Scalars { program, .. }) => program.run(frame),
-            Step::Kernel(Launch::Single { program, .. }) => program.run(frame),
+            Step::Kernel(Launch::Scalars { program, .. }) => program.run(frame)?,
+            Step::Kernel(Launch::Single { program, .. }) => program.run(frame)?,
             Step::Copy { from, to } => {
                 frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
             }
-            Step::While { cond, flag, body, swaps } => loop {
-                run_steps(cond, 0, frame, watch)?;
-                if *frame.address(*flag) == 0 {
-                    break;
+            Step::While { cond, flag, body, swaps, origin } => {
+                let mut rounds_left = interrupt::limit();
+                loop {
+                    run_steps(cond, 0, frame, watch)?;
+                    if *frame.address(*flag) == 0 {
+                        break;
+                    }
+                    run_steps(body, 1, frame, watch)?;
+                    swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
+                    rounds_left -= 1;
+                    if rounds_left == 0 || interrupt::must_stop() {
+                        return Err(interrupt::stopped(*origin));
+                    }
                 }
-                run_steps(body, 1, frame, watch)?;
-                swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
-            },
+            }
             Step::Switch { index, branches } => {
                 let index = *frame.address(*index).cast::<i32>();
                 let chosen = index.max(0).unsigned_abs() as usize;
                 let chosen = chosen.min(branches.len() - 1);
                 run_steps(&branches[chosen], chosen, frame, watch)?;
             }
-            Step::Scan { length, reverse, windows, body, swaps } => {
+            Step::Scan { length, reverse, windows, body, swaps, origin } => {
                 for step in 0..*length {
                     let row = if *reverse { length - 1 - step } else { step };
                     for &Moving { window, over, row: bytes } in windows {
@@ -276,6 +305,9 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watc
                     }
                     run_steps(body, 0, frame, watch)?;
                     swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
+                    if interrupt::must_stop() {
+                        return Err(interrupt::stopped(*origin));
+                    }
                 }
             }
             Step::Call { call, origin, args, outs } => call::run(call, *origin, args, outs, frame)?,

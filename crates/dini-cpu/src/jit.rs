@@ -28,12 +28,12 @@ mod verify;
 
 use crate::{
     executor::Executor,
-    schedule::{KernelStep, Needed, Step},
+    schedule::{KernelStep, Needed, Slot, Step},
 };
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
-pub(crate) use request::{Key, Request, Source, accumulates};
+pub(crate) use request::{Request, Single, Source, accumulates};
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.
@@ -80,13 +80,9 @@ fn max_instructions(isa: Isa) -> usize {
 /// values live at a time, the choice of what to spill takes time that grows with the square of their number.
 const MAX_SINGLE_INSTRUCTIONS: usize = 10_000;
 
-fn count_instructions(steps: &[Step<KernelStep>]) -> usize {
-    let count = |step: &Step<KernelStep>| match step {
-        Step::Kernel(KernelStep { kernel, .. }) => kernel.body.len(),
-        Step::While { cond, body, .. } => count_instructions(cond) + count_instructions(body),
-        _ => 1,
-    };
-    steps.iter().map(count).sum()
+/// Whether a step computes few elements, so that it may be a part of a program over single elements.
+pub(crate) fn is_small(step: &Step<KernelStep>) -> bool {
+    single::admits(step)
 }
 
 impl Assembly {
@@ -117,15 +113,15 @@ impl Assembly {
         Some(Machine { module: self.module.clone(), entry, rounds })
     }
 
-    /// Compiles steps over single elements, of which what is `needed` counts; `None` if they are not handled, or too long.
-    /// Gives the places whose addresses the table must hold too.
-    pub fn single(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<(Machine, Vec<Key>)> {
-        if count_instructions(steps) > MAX_SINGLE_INSTRUCTIONS {
+    /// Compiles [small](is_small) steps, of which what is `needed` counts; `None` if they are not handled, too long, or
+    /// faster one by one.
+    pub fn single(&mut self, steps: &[Step<KernelStep>], slots: &[Slot], needed: &Needed) -> Option<(Machine, Single)> {
+        if !single::is_worthwhile(steps, MAX_SINGLE_INSTRUCTIONS) {
             return None;
         }
-        let (mut lanes, table) = single::lower(self.isa, steps, needed)?;
+        let (mut lanes, single) = single::lower(self.isa, steps, slots, needed)?;
         let entry = self.append(&mut lanes, false, false)?;
-        Some((Machine { module: self.module.clone(), entry, rounds: None }, table))
+        Some((Machine { module: self.module.clone(), entry, rounds: None }, single))
     }
 
     /// Appends code and says where it begins; `None` if it needs too much of the stack, or any though it must not.
@@ -133,7 +129,7 @@ impl Assembly {
         let functions: Vec<Arc<Function>> = lanes.functions.drain(..).map(Arc::new).collect();
         let allocation = registers::allocate(lanes, over_points);
         debug_assert_eq!(verify::verify(lanes, &allocation), Ok(()), "{lanes}{allocation}");
-        if !emit::fits(lanes.isa, &allocation) || (in_registers && allocation.n_slots > 0) {
+        if !emit::fits(lanes, &allocation) || (in_registers && allocation.n_slots > 0) {
             return None;
         }
         let entry = self.assembler.align();
@@ -175,6 +171,24 @@ impl Machine {
         if rest < end || start == end {
             call(self.entry, rest, end);
         }
+    }
+}
+
+impl Machine {
+    /// Runs code for single elements. The error is the position of a loop that was stopped.
+    ///
+    /// # Safety
+    /// The table must hold the addresses that [`Single`] names, of memory for the elements that the slots hold.
+    pub unsafe fn run_once(&self, table: &[*mut u8]) -> Result<(), usize> {
+        type Function = unsafe extern "sysv64" fn(*const *mut u8) -> usize;
+        let module = self.module.get().expect("programs run after their assembly is finished");
+        // SAFETY: at entries of code for single elements there are functions of this type, put there by `emit`; the rest
+        // is promised by the caller.
+        let stopped = unsafe {
+            let function: Function = std::mem::transmute(module.code.start().add(self.entry));
+            function(table.as_ptr())
+        };
+        stopped.checked_sub(1).map_or(Ok(()), Err)
     }
 }
 

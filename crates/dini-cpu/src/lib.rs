@@ -15,6 +15,7 @@ mod fuse;
 pub mod fuzz;
 pub mod graph;
 mod interp;
+pub mod interrupt;
 #[cfg(all(target_arch = "x86_64", unix))]
 mod jit;
 #[cfg(not(all(target_arch = "x86_64", unix)))]

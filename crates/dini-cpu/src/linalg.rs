@@ -11,6 +11,7 @@ mod dot;
 mod loops;
 mod lu;
 mod real;
+mod small;
 mod triangular;
 
 pub use cholesky::cholesky;

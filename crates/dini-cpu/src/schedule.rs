@@ -201,6 +201,7 @@ pub(crate) enum Step<K> {
         flag: SlotId,
         body: Vec<Step<K>>,
         swaps: Vec<(SlotId, SlotId)>,
+        origin: u32,
     },
     Switch {
         index: SlotId,
@@ -213,6 +214,7 @@ pub(crate) enum Step<K> {
         windows: Vec<Moving>,
         body: Vec<Step<K>>,
         swaps: Vec<(SlotId, SlotId)>,
+        origin: u32,
     },
 }
 
@@ -224,6 +226,25 @@ pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
 }
 
 impl<K> Step<K> {
+    /// Whether it repeats anything.
+    pub fn has_loops(&self) -> bool {
+        match self {
+            Step::While { .. } | Step::Scan { .. } => true,
+            Step::Switch { branches, .. } => branches.iter().flatten().any(Step::has_loops),
+            Step::Kernel(_)
+            | Step::Copy { .. }
+            | Step::Assemble { .. }
+            | Step::ArgReduce { .. }
+            | Step::Cumulative { .. }
+            | Step::DynamicSlice { .. }
+            | Step::DynamicUpdate { .. }
+            | Step::Gather { .. }
+            | Step::Scatter { .. }
+            | Step::Dot { .. }
+            | Step::Call { .. } => false,
+        }
+    }
+
     /// The same step with its kernel, or its nested steps, held in another way.
     pub fn map<L>(
         self,
@@ -246,14 +267,14 @@ impl<K> Step<K> {
             }
             Step::Dot { a, b, plan, to } => Step::Dot { a, b, plan, to },
             Step::Call { call, origin, args, outs } => Step::Call { call, origin, args, outs },
-            Step::While { cond, flag, body, swaps } => {
-                Step::While { cond: nested(cond), flag, body: nested(body), swaps }
+            Step::While { cond, flag, body, swaps, origin } => {
+                Step::While { cond: nested(cond), flag, body: nested(body), swaps, origin }
             }
             Step::Switch { index, branches } => {
                 Step::Switch { index, branches: branches.into_iter().map(nested).collect() }
             }
-            Step::Scan { length, reverse, windows, body, swaps } => {
-                Step::Scan { length, reverse, windows, body: nested(body), swaps }
+            Step::Scan { length, reverse, windows, body, swaps, origin } => {
+                Step::Scan { length, reverse, windows, body: nested(body), swaps, origin }
             }
         }
     }

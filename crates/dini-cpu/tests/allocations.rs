@@ -100,7 +100,7 @@ fn loops_with_everything_in_them() {
         outs[0].data.as_mut_slice::<f64>().copy_from_slice(args[0].data.as_slice());
         Ok(())
     };
-    let call = Call { name: "copy", function: Arc::new(function), effect: false };
+    let call = Call { name: "copy", function: Arc::new(function), effect: false, routine: None };
     let called = body.push(Op::Call(call), &[mean], vec![part], 0);
     let updated = body.push(Op::DynamicUpdate { n_batch: 0 }, &[x, called, start], vec![t.clone()], 0);
     let one = body.push(Op::Const(Arc::new(Buffer::scalar(1i32))), &[], vec![TensorType::scalar(DType::I32)], 0);

@@ -330,7 +330,7 @@ fn call_graph(
     let mut graph = Graph::new();
     let x = graph.input(t.clone());
     let doubled = push_map(&mut graph, ScalarOp::Add, &[x, x], DType::F64, &[2]);
-    let call = Call { name: "double", function: Arc::new(function), effect: false };
+    let call = Call { name: "double", function: Arc::new(function), effect: false, routine: None };
     let y = graph.push(Op::Call(call), &[doubled], vec![t], 42);
     graph.outputs = vec![push_map(&mut graph, ScalarOp::Neg, &[y], DType::F64, &[2])];
     graph

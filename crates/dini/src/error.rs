@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Depth,
     /// There is no memory for a result or a temporary.
     OutOfMemory,
+    /// A loop was stopped, see [`interrupt`](crate::interrupt).
+    Stopped,
     /// The user's own error, see [`Error::user`].
     User,
     /// A fault of this library; please report it.
@@ -63,6 +65,7 @@ impl ErrorKind {
             ErrorKind::Host => "host",
             ErrorKind::Depth => "depth",
             ErrorKind::OutOfMemory => "out-of-memory",
+            ErrorKind::Stopped => "stopped",
             ErrorKind::User => "user",
             ErrorKind::Internal => "internal",
         }

@@ -9,7 +9,7 @@ use crate::{
     transform::Flat,
     tree::{Outcome, Tree, flatten},
 };
-use dini_cpu::{Executor, RunError, buffer::Buffer, explain::Explanation, graph::Graph};
+use dini_cpu::{Executor, buffer::Buffer, explain::Explanation, graph::Graph};
 use std::{panic::Location, sync::Arc};
 
 /// The program that tracing `f` with arguments like `x` gives; its inputs are captured arrays, then the argument's leaves.
@@ -46,8 +46,13 @@ pub(crate) fn lowered<In: Tree, R: Outcome>(
     x: &In,
 ) -> Result<(Graph, Vec<Arc<Buffer>>)> {
     let (staged, leaves) = staged(name, f, x)?;
+    with_inputs(name, &staged, &leaves)
+}
+
+/// The engine's graph of a staged program, and its inputs.
+fn with_inputs(name: &'static str, staged: &Staged, leaves: &[Array]) -> Result<(Graph, Vec<Arc<Buffer>>)> {
     let (graph, used) = lower::lowered(&staged.program)?;
-    let operands = staged.operands(&leaves);
+    let operands = staged.operands(leaves);
     let data = |i: usize| match operands[i].as_concrete() {
         Some(x) => Ok(x.data.clone()),
         None => Err(Error::new(ErrorKind::Escape, "the function or its argument holds a traced value").op(name)),
@@ -131,17 +136,12 @@ impl Explain {
 /// ```
 #[track_caller]
 pub fn explain_with<In: Tree, R: Outcome>(options: Explain, f: impl Fn(In) -> R, x: &In) -> Result<Explanation> {
+    let at = Location::caller();
+    let (staged, leaves) = staged("explain", f, x)?;
     if !options.timings {
-        let (staged, _) = staged("explain", f, x)?;
         return Ok(Explanation::new(&lower::lowered(&staged.program)?.0));
     }
-    let at = Location::caller();
-    let (graph, inputs) = lowered("explain", f, x)?;
-    Explanation::measured(&graph, &inputs, Executor::of_process()).map_err(|e| match e {
-        RunError::OutOfMemory(e) => Error::new(ErrorKind::OutOfMemory, e.to_string()).op("explain").at(at),
-        RunError::Call { error, .. } => match error.downcast::<Error>() {
-            Ok(error) => error.inside("explain", at),
-            Err(other) => Error::new(ErrorKind::Host, other.to_string()).op("explain").at(at).sourced(Arc::from(other)),
-        },
-    })
+    let (graph, inputs) = with_inputs("explain", &staged, &leaves)?;
+    let measured = Explanation::measured(&graph, &inputs, Executor::of_process());
+    measured.map_err(|e| lower::run_error(e, &staged.program).inside("explain", at))
 }

@@ -100,6 +100,7 @@ mod error;
 mod eval;
 mod explain;
 mod implicit;
+pub mod interrupt;
 mod ir;
 #[cfg(test)]
 mod laws;

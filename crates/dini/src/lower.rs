@@ -19,7 +19,7 @@ use crate::{
 use dini_cpu::{
     Executable, RunError,
     buffer::Buffer,
-    graph::{Call, CallFn, Graph, Op, Strided, Value},
+    graph::{Call, CallFn, Graph, Op, Routine, Strided, Value},
     scalar::ScalarOp,
 };
 use std::{
@@ -99,17 +99,19 @@ impl Compiled {
     }
 }
 
-/// The line and the cause of a failed call.
-fn run_error(e: RunError, program: &Arc<Program>) -> Error {
+/// The line and the cause of a failed call or a stopped loop.
+pub(crate) fn run_error(e: RunError, program: &Arc<Program>) -> Error {
     let (origin, error) = match e {
-        RunError::Call { origin, error } => (origin, error),
+        RunError::Call { origin, error } => match error.downcast::<Error>() {
+            Ok(error) => (origin, *error),
+            Err(other) => (origin, Error::new(ErrorKind::Host, other.to_string()).sourced(Arc::from(other))),
+        },
         RunError::OutOfMemory(e) => return Error::new(ErrorKind::OutOfMemory, e.to_string()),
+        RunError::Stopped { origin, reason } => {
+            (origin, Error::new(ErrorKind::Stopped, format!("a loop was stopped: {reason}")))
+        }
     };
     let origins = prepare(program).and_then(|p| lower(&p.program)).map(|(_, origins)| origins).unwrap_or_default();
-    let error = match error.downcast::<Error>() {
-        Ok(error) => *error,
-        Err(other) => Error::new(ErrorKind::Host, other.to_string()).sourced(Arc::from(other)),
-    };
     match origins.get(origin as usize) {
         Some(&at) => error.at(at),
         None => error,
@@ -235,10 +237,11 @@ impl LowerCx {
         name: &'static str,
         function: Arc<CallFn>,
         effect: bool,
+        routine: Option<Routine>,
         args: &[Value],
         outs: &[Aval],
     ) -> Vec<Value> {
-        self.push(Op::Call(Call { name, function, effect }), args, outs)
+        self.push(Op::Call(Call { name, function, effect, routine }), args, outs)
     }
 
     /// A program in line.

@@ -34,7 +34,7 @@ use crate::{
     trace::{PartialEval, bind, bind_at},
 };
 use dini_cpu::{
-    graph::{CallFn, Value},
+    graph::{CallFn, Routine, Value},
     scalar::ScalarOp,
 };
 use std::{any::Any, fmt, hash::Hash, sync::Arc};
@@ -73,6 +73,8 @@ pub enum Lower<P: 'static> {
     Loops(fn(&P, &mut LowerCx, &[Value], &[Aval], &[Aval]) -> Result<Vec<Value>>),
     /// A safe Rust function over dense typed views.
     Call(fn(&P) -> Arc<CallFn>),
+    /// The same, that does for each matrix of a batch what a function of the engine's does.
+    Routine(fn(&P) -> (Routine, Arc<CallFn>)),
     /// Sub-programs as loops, branches or in line.
     Schedule(fn(&P, &mut LowerCx, &[Value], &[Aval], &[Aval]) -> Result<Vec<Value>>),
     /// Other primitives.
@@ -261,7 +263,7 @@ fn coverage_of<P: Primitive>() -> [String; 5] {
     let lower = match P::RULES.lower {
         Lower::Scalar(_) => "scalar".into(),
         Lower::Loops(_) => "loops".into(),
-        Lower::Call(_) => "call".into(),
+        Lower::Call(_) | Lower::Routine(_) => "call".into(),
         Lower::Schedule(_) => "schedule".into(),
         Lower::Compose(_) => "compose".into(),
         Lower::Todo(why) => todo(why),
@@ -423,7 +425,11 @@ impl<P: Primitive> DynPrimitive for P {
         match P::RULES.lower {
             Lower::Scalar(op) => Ok(vec![cx.map(op(self), args, &outs[0])]),
             Lower::Loops(rule) | Lower::Schedule(rule) => rule(self, cx, args, ins, outs),
-            Lower::Call(function) => Ok(cx.call(P::NAME, function(self), self.has_effect(), args, outs)),
+            Lower::Call(function) => Ok(cx.call(P::NAME, function(self), self.has_effect(), None, args, outs)),
+            Lower::Routine(rule) => {
+                let (routine, function) = rule(self);
+                Ok(cx.call(P::NAME, function, false, Some(routine), args, outs))
+            }
             Lower::Compose(_) => Err(Error::new(ErrorKind::Internal, "is composed of others and was not expanded")),
             Lower::Todo(why) => {
                 Err(Error::new(ErrorKind::MissingRule, format!("has no lowering rule: {why}")).op(P::NAME))

@@ -42,7 +42,7 @@ pub use crate::{
 };
 pub use dini_cpu::{
     buffer::Buffer,
-    graph::{CallError, CallFn, Op, Strided, TensorMut, TensorRef, Value},
+    graph::{CallError, CallFn, Op, Routine, Strided, TensorMut, TensorRef, Value},
     scalar::ScalarOp,
 };
 

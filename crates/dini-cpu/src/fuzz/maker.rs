@@ -1,6 +1,7 @@
 //! Random graphs: any operation on any values, loops and branches among them.
 
 mod control;
+mod routines;
 mod structural;
 
 use super::{
@@ -76,7 +77,8 @@ struct Maker<'c> {
 
 /// A graph that passes [`Graph::check`].
 pub(super) fn random_graph(choices: &mut Choices, taste: Taste, numbers: Numbers) -> Graph {
-    let mut maker = Maker { choices, taste, numbers, graph: Graph::new(), depth: 2 };
+    let depth = if taste == Taste::Mixed { 2 } else { 3 };
+    let mut maker = Maker { choices, taste, numbers, graph: Graph::new(), depth };
     let n_inputs = 1 + if maker.choices.one_in(30) { maker.choices.below(300) } else { maker.choices.below(4) };
     for _ in 0..n_inputs {
         let t = maker.tensor_type();
@@ -97,6 +99,8 @@ impl Maker<'_> {
             7 => self.reduce(),
             8 | 9 => self.structural(),
             10 if self.depth > 0 => self.control(),
+            // What factorizations give is not exact.
+            11 if self.taste == Taste::Small && self.numbers == Numbers::Any => self.routine(),
             11 => self.call(),
             _ => self.map(),
         }
@@ -295,7 +299,7 @@ impl Maker<'_> {
             *outs[0].data = args[0].data.clone();
             Ok(())
         };
-        let call = Call { name: "copy", function: Arc::new(copy), effect: self.choices.one_in(2) };
+        let call = Call { name: "copy", function: Arc::new(copy), effect: self.choices.one_in(2), routine: None };
         self.push(Op::Call(call), &[x], t.dtype, &t.shape);
     }
 }

@@ -202,7 +202,7 @@ fn run_call(
         args.iter().zip(arg_types).map(|(data, t)| TensorRef { shape: &t.shape, data }).collect();
     let mut results: Vec<TensorMut<'_>> =
         outs.iter_mut().zip(out_types).map(|(data, t)| TensorMut { shape: &t.shape, data }).collect();
-    counters::add_call(call.name);
+    counters::add_calls(call.name, 1);
     (call.function)(&operands, &mut results).map_err(|error| RunError::Call { origin, error })
 }
 

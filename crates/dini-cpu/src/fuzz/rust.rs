@@ -56,7 +56,10 @@ fn operation(op: &Op, depth: usize, text: &mut String) -> String {
         Op::Assemble { boxes } => {
             format!("Op::Assemble {{ boxes: vec![{}] }}", boxes.iter().map(strided).collect::<Vec<_>>().join(", "))
         }
-        Op::Call(call) => format!("Op::Call(copying({}))", call.effect),
+        Op::Call(call) => match call.routine {
+            Some(routine) => format!("Op::Call(calling(Routine::{routine:?}))"),
+            None => format!("Op::Call(copying({}))", call.effect),
+        },
         Op::While { cond, body, n_cond_captures, n_body_captures } => {
             sub(cond, "cond");
             sub(body, "body");

@@ -25,7 +25,7 @@ pub(super) unsafe fn run(
     outs: &[(SlotId, TensorType)],
     frame: &mut Frame,
 ) -> Result<(), RunError> {
-    counters::add_call(call.name);
+    counters::add_calls(call.name, 1);
     let nothing = || Buffer::zeros(DType::U8, 0);
     // SAFETY: promised by the caller; the slots stay as they are during the call.
     let operand = |(slot, t): &(SlotId, TensorType)| unsafe { Buffer::view(frame.address(*slot), t.dtype, t.len()) };

@@ -11,7 +11,8 @@ mod compile;
 use super::frame::{self, Frame, Needs};
 use crate::{
     dtype::{DType, Element},
-    math,
+    executable::RunError,
+    interrupt, math,
     scalar::ScalarOp,
     schedule::SlotId,
 };
@@ -28,9 +29,22 @@ pub(super) struct ScalarProgram {
     kernels: Vec<CalledKernel>,
     /// Jump targets of switches.
     targets: Vec<u32>,
+    loops: Vec<Repeated>,
     stores: Vec<Transfer>,
     n_cells: usize,
 }
+
+/// A loop of the code.
+#[derive(Clone, Copy, Debug)]
+struct Repeated {
+    /// Instructions of a round, those of inner loops apart.
+    cost: usize,
+    /// The front end's number of its node.
+    origin: u32,
+}
+
+/// Instructions after which code asks whether it should stop: some 0.1 ms.
+const BUDGET: usize = 20_000;
 
 /// Names a register.
 type CellId = u16;
@@ -134,6 +148,10 @@ enum Code {
     Switch,
     /// Calls a precompiled loop.
     Call,
+    /// `to` = the number of rounds that no loop reaches.
+    Limit,
+    /// Counts `to` down for the loop at position `index`; stops at 0, or if asked to.
+    Round,
     Stop,
 }
 
@@ -226,7 +244,7 @@ impl ScalarProgram {
     ///
     /// # Safety
     /// The slots must hold what the schedule says.
-    pub unsafe fn run(&self, frame: &mut Frame) {
+    pub unsafe fn run(&self, frame: &mut Frame) -> Result<(), RunError> {
         frame.n_kernels += 1;
         for load in &self.loads {
             let from = frame.address(load.slot).wrapping_add(load.offset);
@@ -243,17 +261,19 @@ impl ScalarProgram {
         for &(cell, bits) in &self.constants {
             cells.set(cell, bits);
         }
-        self.execute(&mut cells);
+        self.execute(&mut cells)?;
         for store in &self.stores {
             let to = frame.address(store.slot).wrapping_add(store.offset);
             let cell = frame.cells[store.cell as usize];
             // SAFETY: promised by the caller.
             unsafe { to.copy_from_nonoverlapping(cell.to_ne_bytes().as_ptr(), store.size) }
         }
+        Ok(())
     }
 
-    fn execute(&self, cells: &mut Cells<'_>) {
+    fn execute(&self, cells: &mut Cells<'_>) -> Result<(), RunError> {
         let code = &self.code[..];
+        let mut budget = BUDGET;
         let mut at = 0;
         loop {
             let i = &code[at];
@@ -282,7 +302,18 @@ impl ScalarProgram {
                     at = self.targets[first + chosen.min(n - 1)] as usize;
                 }
                 Code::Call => self.kernels[i.index as usize].run(i, cells),
-                Code::Stop => return,
+                Code::Limit => cells.set(i.to, interrupt::limit()),
+                Code::Round => {
+                    let Repeated { cost, origin } = self.loops[i.index as usize];
+                    let rounds_left = cells.get(i.to) - 1;
+                    cells.set(i.to, rounds_left);
+                    let is_time = budget < cost;
+                    budget = if is_time { BUDGET } else { budget - cost };
+                    if rounds_left == 0 || (is_time && interrupt::must_stop()) {
+                        return Err(interrupt::stopped(origin));
+                    }
+                }
+                Code::Stop => return Ok(()),
             }
         }
     }

@@ -1,39 +1,54 @@
-//! Programs over single elements as machine code.
+//! Small programs as machine code.
 
 use super::frame::{Frame, Needs};
 use crate::{
-    jit::{Assembly, Key, Machine},
-    schedule::{KernelStep, Needed, Step},
+    counters,
+    executable::RunError,
+    interrupt,
+    jit::{Assembly, Machine, Single},
+    schedule::{KernelStep, Needed, Slot, Step},
 };
 
-/// Machine code and the places it touches.
+/// Machine code and what it touches.
 #[derive(Debug)]
 pub(super) struct SingleProgram {
     machine: Machine,
-    table: Vec<Key>,
+    single: Single,
 }
 
 impl SingleProgram {
-    /// Compiles scalar steps, of which what is `needed` counts; `None` if the code does not handle them.
-    pub fn new(steps: &[Step<KernelStep>], needed: &Needed, assembly: &mut Assembly) -> Option<SingleProgram> {
-        let (machine, table) = assembly.single(steps, needed)?;
-        Some(SingleProgram { machine, table })
+    /// Compiles small steps, of which what is `needed` counts; `None` if the code does not handle them.
+    pub fn new(
+        steps: &[Step<KernelStep>],
+        slots: &[Slot],
+        needed: &Needed,
+        assembly: &mut Assembly,
+    ) -> Option<SingleProgram> {
+        let (machine, single) = assembly.single(steps, slots, needed)?;
+        Some(SingleProgram { machine, single })
     }
 
     pub fn needs(&self) -> Needs {
-        Needs { n_bases: self.table.len(), ..Needs::default() }
+        Needs { n_bases: self.single.table.len() + 1, n_cells: self.single.tallies.len(), ..Needs::default() }
     }
 
     /// Runs the program.
     ///
     /// # Safety
     /// The slots must hold what the schedule says.
-    pub unsafe fn run(&self, frame: &mut Frame) {
+    pub unsafe fn run(&self, frame: &mut Frame) -> Result<(), RunError> {
+        let Single { table, origins, tallies } = &self.single;
         frame.n_kernels += 1;
-        for (i, &(slot, offset)) in self.table.iter().enumerate() {
-            frame.bases[i] = frame.address(slot).wrapping_add(offset);
+        for (i, &slot) in table.iter().enumerate() {
+            frame.bases[i] = frame.address(slot);
         }
+        frame.cells[..tallies.len()].fill(0);
+        frame.bases[table.len()] = frame.cells.as_mut_ptr().cast();
         // SAFETY: promised by the caller; the table holds what the code was made for.
-        unsafe { self.machine.run(&frame.bases[..self.table.len()], 0, 0, 0) }
+        let outcome = unsafe { self.machine.run_once(&frame.bases[..=table.len()]) };
+        for (name, &n) in tallies.iter().zip(&frame.cells) {
+            counters::add_calls(name, n);
+        }
+        outcome.map_err(|at| interrupt::stopped(origins[at]))
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     executor::Executor,
-    schedule::{KernelStep, Needed, Step},
+    schedule::{KernelStep, Needed, Slot, Step},
 };
 
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Key, Request, Source, accumulates};
+pub(crate) use request::{Request, Single, Source, accumulates};
 
 /// There is none.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Assembly {
         match *self {}
     }
 
-    pub fn single(&mut self, _: &[Step<KernelStep>], _: &Needed) -> Option<(Machine, Vec<Key>)> {
+    pub fn single(&mut self, _: &[Step<KernelStep>], _: &[Slot], _: &Needed) -> Option<(Machine, Single)> {
         match *self {}
     }
 
@@ -42,6 +42,17 @@ impl Machine {
     pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize, _: usize) {
         match *self {}
     }
+
+    /// # Safety
+    /// Nothing can call this.
+    pub unsafe fn run_once(&self, _: &[*mut u8]) -> Result<(), usize> {
+        match *self {}
+    }
+}
+
+/// No step is compiled.
+pub(crate) fn is_small(_: &Step<KernelStep>) -> bool {
+    false
 }
 
 /// Machine code of no kind runs.

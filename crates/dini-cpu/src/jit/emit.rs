@@ -5,18 +5,22 @@
 //! are masked. Code for rounds of several groups leaves what is less than a round to code for one. Calls of precompiled
 //! functions for rare arguments stand behind both, out of the way.
 //!
-//! Here: frames, loops and moves; [`instruction`] emits operations, [`access`] what touches memory, [`mod@call`] calls.
+//! Here: frames, loops over points and moves; [`instruction`] emits operations, [`access`] what touches memory,
+//! [`mod@call`] calls, [`control`] the loops inside of code that runs once. Such code returns 0, or the position of a loop
+//! that was stopped plus 1.
 
 mod access;
 mod call;
+mod control;
 mod instruction;
 
 use super::{
     encode::{self as e, Assembler, Condition, Form, Gpr, Isa, Label, Length, Masking, Memory, Rm},
-    lanes::{Function, Kind, Lanes, Op, Operand, Value, Walk, vector_bytes},
+    lanes::{Address, Function, Kind, Lanes, Op, Operand, Value, Walk, vector_bytes},
     registers::{Allocation, Place, Saved, Step, TAIL_MASK, scratch},
 };
 use crate::kernel::N_ACCUMULATORS;
+use control::{Cursors, Home, Open, Pause};
 use std::{collections::HashMap, sync::Arc};
 
 /// Points per round.
@@ -65,19 +69,25 @@ struct Frame {
     buffers: usize,
     /// Masks of the tail for 32-bit and 64-bit lanes, its number of points, and bytes on their way.
     tail: usize,
+    /// What loops count, and addresses that move, eight bytes each.
+    cursors: usize,
     bytes: usize,
 }
 
 impl Frame {
-    fn new(isa: Isa, allocation: &Allocation) -> Frame {
+    fn new(lanes: &Lanes, allocation: &Allocation) -> Frame {
+        let isa = lanes.isa;
         let width = vector_bytes(isa);
         let vectors = allocation.n_slots * width;
-        let (n_saved, n_buffers) = if allocation.has_calls { (32, 4) } else { (0, 0) };
+        let n_saved = if allocation.has_calls || !lanes.loops.is_empty() { 32 } else { 0 };
+        let n_buffers = if allocation.has_calls { 4 } else { 0 };
         let masks = vectors + n_saved * width;
         let gprs = masks + 64;
         let buffers = gprs + 64;
         let tail = buffers + n_buffers * BUFFER_BYTES;
-        Frame { vectors, masks, gprs, buffers, tail, bytes: tail + 192 }
+        let cursors = tail + 192;
+        let bytes = cursors + 8 * Cursors::most(lanes);
+        Frame { vectors, masks, gprs, buffers, tail, cursors, bytes }
     }
 }
 
@@ -86,8 +96,8 @@ const MAX_FRAME: usize = 64 << 10;
 const PAGE: usize = 4 << 10;
 
 /// Whether the code gets by with a small part of the stack.
-pub(super) fn fits(isa: Isa, allocation: &Allocation) -> bool {
-    Frame::new(isa, allocation).bytes <= MAX_FRAME
+pub(super) fn fits(lanes: &Lanes, allocation: &Allocation) -> bool {
+    Frame::new(lanes, allocation).bytes <= MAX_FRAME
 }
 
 /// A call that stands behind the code.
@@ -117,8 +127,12 @@ struct Emitter<'a> {
     group: Group,
     /// Of the next call.
     saved: Saved,
-    /// Head and exit of the loops around.
-    loops: Vec<(Label, Label)>,
+    cursors: Cursors,
+    /// The loops around.
+    loops: Vec<Open>,
+    pauses: Vec<Pause>,
+    /// Where the code returns from.
+    end: Label,
 }
 
 /// Appends a function to the code; `functions` must stay where they are as long as the code.
@@ -130,7 +144,8 @@ pub(super) fn emit(
     assembler: &mut Assembler,
 ) {
     let group = if over_points { Group::Whole } else { Group::Single };
-    let frame = Frame::new(lanes.isa, allocation);
+    let frame = Frame::new(lanes, allocation);
+    let end = assembler.label();
     let mut emitter = Emitter {
         lanes,
         assembler,
@@ -143,7 +158,10 @@ pub(super) fn emit(
         colds: vec![],
         group,
         saved: Saved::default(),
+        cursors: Cursors::new(lanes),
         loops: vec![],
+        pauses: vec![],
+        end,
     };
     emitter.function(&allocation.steps);
     let pool = std::mem::take(&mut emitter.pool);
@@ -315,8 +333,26 @@ impl Emitter<'_> {
     }
 
     /// Where an operand's only element stands.
-    fn element(&mut self, operand: u32) -> Memory {
+    fn only(&mut self, operand: u32) -> Memory {
         Memory::Base(self.base(operand), 0)
+    }
+
+    /// Where a single element stands, by position in [`Lanes::elements`].
+    fn element(&mut self, element: u32) -> Memory {
+        let element = self.lanes.elements[element as usize];
+        Memory::Base(self.pointer(element.of, COUNTER), element.offset as i32)
+    }
+
+    /// A register that holds an address: its own, or else the one given.
+    fn pointer(&mut self, address: Address, or: Gpr) -> Gpr {
+        match address {
+            Address::Table(base) => self.assembler.load(or, Memory::Base(TABLE, 8 * base as i32)),
+            Address::Window(window) => match self.cursors.windows[window as usize] {
+                Home::Register(register) => return register,
+                Home::Stack(cursor) => self.assembler.load(or, self.cursor(cursor)),
+            },
+        }
+        or
     }
 
     /// Where an operand's elements at the points of a group stand.
@@ -349,8 +385,11 @@ impl Emitter<'_> {
         self.lanes.stores.iter().for_each(|store| counts[store.to as usize] += 1);
         let mut used: Vec<usize> = (0..counts.len()).filter(|&i| counts[i] > 0).collect();
         used.sort_by_key(|&i| (std::cmp::Reverse(counts[i]), i));
-        used.truncate(POINTERS.len());
-        let saved: Vec<Gpr> = POINTERS[..used.len()].iter().skip(N_OWN_POINTERS).copied().collect();
+        // Those that cursors do not have.
+        let pointers = &POINTERS[self.cursors.n_registers()..];
+        used.truncate(pointers.len());
+        let n_pointers = self.cursors.n_registers() + used.len();
+        let saved: Vec<Gpr> = POINTERS[..n_pointers].iter().skip(N_OWN_POINTERS).copied().collect();
 
         self.assembler.push(Gpr::Rbp);
         self.assembler.copy(Gpr::Rbp, Gpr::Rsp);
@@ -362,7 +401,7 @@ impl Emitter<'_> {
         self.assembler.add(Gpr::Rsp, -(self.frame.bytes as i32));
         self.assembler.and(Gpr::Rsp, -64);
         self.assembler.copy(DONE, COUNTER);
-        for (&operand, &pointer) in used.iter().zip(&POINTERS) {
+        for (&operand, &pointer) in used.iter().zip(pointers) {
             let address = self.address(operand);
             self.assembler.load(pointer, address);
             self.pointers[operand] = Some(pointer);
@@ -370,13 +409,18 @@ impl Emitter<'_> {
 
         let points = steps.iter().position(|step| matches!(step, Step::Points));
         match points {
-            None => self.steps(steps),
+            None => {
+                self.begin_loops();
+                self.steps(steps);
+                self.assembler.constant(ACCUMULATOR, 0);
+            }
             Some(at) => {
                 self.steps(&steps[..at]);
                 self.points(&steps[at + 1..]);
             }
         }
 
+        self.assembler.bind(self.end);
         self.assembler.address(Gpr::Rsp, Memory::Base(Gpr::Rbp, -8 * saved.len() as i32));
         saved.iter().rev().for_each(|&r| self.assembler.pop(r));
         self.assembler.pop(Gpr::Rbp);
@@ -387,6 +431,9 @@ impl Emitter<'_> {
             self.assembler.bind(cold.entry);
             self.call(cold.value, cold.to, &cold.args[2..], cold.saved);
             self.assembler.jump(cold.back);
+        }
+        for pause in std::mem::take(&mut self.pauses) {
+            self.pause(pause);
         }
     }
 
@@ -457,29 +504,26 @@ impl Emitter<'_> {
                     let store = self.lanes.stores[*store];
                     let kind = self.lanes.inst(store.from).result();
                     let to = match self.group {
-                        Group::Single => self.element(store.to),
+                        Group::Single => self.only(store.to),
                         Group::Whole | Group::Tail => self.operand(store.to, store.group),
                     };
                     self.store(self.lanes.operands[store.to as usize].dtype, kind, *from, to, self.group);
                 }
+                Step::Write { write, from } => {
+                    let write = self.lanes.writes[*write];
+                    let kind = self.lanes.inst(write.from).result();
+                    let to = self.element(write.to);
+                    self.store(self.lanes.elements[write.to as usize].dtype, kind, *from, to, self.group);
+                }
+                Step::Tally(count) => {
+                    self.assembler.load(COUNTER, Memory::Base(TABLE, 8 * self.lanes.tallies as i32));
+                    self.assembler.add_to(Memory::Base(COUNTER, 8 * *count as i32), 1);
+                }
                 Step::Save(saved) => self.saved = *saved,
                 Step::Points => unreachable!("there is one loop over the points"),
-                Step::Loop => {
-                    let (head, exit) = (self.assembler.label(), self.assembler.label());
-                    self.assembler.bind(head);
-                    self.loops.push((head, exit));
-                }
-                Step::Test { of, mask } => {
-                    let exit = self.loops[self.loops.len() - 1].1;
-                    let kind = self.lanes.inst(self.lanes.loops[*of].test).result();
-                    self.mask_bits(kind, *mask);
-                    self.assembler.jump_if(Condition::Zero, exit);
-                }
-                Step::Again(_) => {
-                    let (head, exit) = self.loops.pop().expect("the loop began");
-                    self.assembler.jump(head);
-                    self.assembler.bind(exit);
-                }
+                Step::Loop(of) => self.open(*of),
+                Step::Test { of, mask } => self.test(*of, *mask),
+                Step::Again(of) => self.close(*of),
             }
         }
     }

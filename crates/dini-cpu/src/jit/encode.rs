@@ -95,6 +95,7 @@ pub(super) enum Condition {
     NotZero = 5,
     BelowOrEqual = 6,
     Above = 7,
+    Negative = 8,
 }
 
 /// A place in the code that jumps name.
@@ -289,6 +290,12 @@ impl Assembler {
 
     pub fn add(&mut self, to: Gpr, n: i32) {
         self.rex(0x81, 0, Rm::Register(to as u8), 4);
+        self.bytes(&n.to_le_bytes());
+    }
+
+    /// Adds to eight bytes in memory.
+    pub fn add_to(&mut self, to: Memory, n: i32) {
+        self.rex(0x81, 0, Rm::Memory(to), 4);
         self.bytes(&n.to_le_bytes());
     }
 

@@ -5,7 +5,8 @@
 //! reads them, so that reinterpreting bits costs nothing. The IR is made for one instruction set: what that has no
 //! instruction for is composed of others by the methods of [`Lanes`] that append. Equal instructions are merged.
 //!
-//! Loops are stretches of the code, properly nested: what a loop changes are its [`Phi`]s.
+//! Loops are stretches of the code, properly nested: what a loop changes are its [`Phi`]s. A branch is a loop of at most
+//! one round.
 
 use super::encode::Isa;
 use crate::{dtype::DType, math};
@@ -95,6 +96,8 @@ pub(super) enum Op {
     Uniform(u32),
     /// The operand's elements at the points of a group, by number in the round.
     Load(u32, u8),
+    /// A single element in all lanes, by position in [`Lanes::elements`].
+    Element(u32),
     /// The state of a loop, by a number of its own; where it comes from is in [`Loop::phis`].
     Phi(u32),
     Add,
@@ -200,23 +203,90 @@ pub(super) struct Phi {
     pub next: Value,
 }
 
-/// A loop over instructions `start..end`, left before instruction `test_at` when the mask `test` does not hold in lane 0.
+/// A loop over instructions `start..end`.
 #[derive(Clone, Debug)]
 pub(super) struct Loop {
     pub start: usize,
-    pub test_at: usize,
     pub end: usize,
-    pub test: Value,
+    pub rounds: Rounds,
     pub phis: Vec<Phi>,
 }
 
-/// What happens between two instructions, to the loop of that position.
+impl Loop {
+    /// What must hold for a round.
+    pub fn test(&self) -> Option<Test> {
+        match self.rounds {
+            Rounds::While(test) | Rounds::If(test) => Some(test),
+            Rounds::Times(_) => None,
+        }
+    }
+}
+
+/// How often a loop runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rounds {
+    While(Test),
+    /// Once at most.
+    If(Test),
+    /// So often, and at least once.
+    Times(usize),
+}
+
+/// A loop is left before instruction `at` if the mask does not hold in lane 0.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Test {
+    pub mask: Value,
+    pub at: usize,
+}
+
+/// What happens between two instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
+    /// The loop of that position begins.
     Start(usize),
     /// It is left if its test does not hold.
     Test(usize),
     End(usize),
+    /// By position in [`Lanes::writes`].
+    Write(usize),
+    /// One is added to the count of that number.
+    Tally(u32),
+}
+
+/// A single element in memory: so many bytes from an address on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Element {
+    pub of: Address,
+    pub offset: usize,
+    pub dtype: DType,
+}
+
+/// Where elements stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// A position in the table of addresses.
+    Table(u32),
+    /// A position in [`Lanes::windows`].
+    Window(u32),
+}
+
+/// An address that moves by a row after each round of a loop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub of: usize,
+    /// Where the rows stand; the first one that is used is so many bytes from there on.
+    pub over: Address,
+    pub first: usize,
+    /// Bytes from one round to the next.
+    pub row: isize,
+}
+
+/// Writes a value to an element, by position in [`Lanes::elements`], before instruction `at`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Write {
+    pub from: Value,
+    pub to: u32,
+    pub at: usize,
 }
 
 /// A function that lanes of elements are handed to, in memory.
@@ -271,6 +341,11 @@ pub(super) struct Lanes {
     pub stores: Vec<Store>,
     pub functions: Vec<Function>,
     pub loops: Vec<Loop>,
+    pub elements: Vec<Element>,
+    pub windows: Vec<Window>,
+    pub writes: Vec<Write>,
+    /// The position in the table of addresses of what [`Event::Tally`] counts: eight bytes each.
+    pub tallies: u32,
     /// In order, with the instruction that comes next.
     pub events: Vec<(usize, Event)>,
     known: HashMap<Inst, Value, BuildHasherDefault<Mixer>>,
@@ -315,6 +390,10 @@ impl Lanes {
             stores: vec![],
             functions: vec![],
             loops: vec![],
+            elements: vec![],
+            windows: vec![],
+            writes: vec![],
+            tallies: 0,
             events: vec![],
             known: HashMap::default(),
         }
@@ -333,7 +412,7 @@ impl Lanes {
         let value = *self.known.entry(inst).or_insert(next);
         if value == next {
             let is_invariant = match op {
-                Op::Load(..) | Op::Phi(_) => false,
+                Op::Load(..) | Op::Element(_) | Op::Phi(_) => false,
                 _ => args.iter().all(|arg| self.is_invariant[arg.index()]),
             };
             self.is_invariant.push(is_invariant);
@@ -350,6 +429,29 @@ impl Lanes {
     /// Notes what happens before the next instruction.
     pub fn event(&mut self, event: Event) {
         self.events.push((self.insts.len(), event));
+    }
+
+    /// A read of an element, which finds no earlier one.
+    pub fn element(&mut self, element: Element) -> Value {
+        self.elements.push(element);
+        self.push(Op::Element(self.elements.len() as u32 - 1), Kind::of(element.dtype), &[])
+    }
+
+    /// The state of a loop, of its own.
+    pub fn phi(&mut self, kind: Kind) -> Value {
+        self.push(Op::Phi(self.insts.len() as u32), kind, &[])
+    }
+
+    /// Writes an element now.
+    pub fn write(&mut self, from: Value, to: Element) {
+        self.elements.push(to);
+        self.writes.push(Write { from, to: self.elements.len() as u32 - 1, at: self.insts.len() });
+        self.event(Event::Write(self.writes.len() - 1));
+    }
+
+    /// Counts now.
+    pub fn tally(&mut self, count: u32) {
+        self.event(Event::Tally(count));
     }
 
     pub fn constant(&mut self, bits: u64, kind: Kind) -> Value {

@@ -28,9 +28,12 @@ impl fmt::Display for Lanes {
             writeln!(f, "{event:?}")?;
         }
         for (i, l) in self.loops.iter().enumerate() {
-            write!(f, "  loop {i} while {}:", l.test)?;
+            write!(f, "  loop {i} {:?}:", l.rounds)?;
             l.phis.iter().try_for_each(|phi| write!(f, " {} = {}, {}", phi.value, phi.init, phi.next))?;
             f.write_str("\n")?;
+        }
+        for (i, write) in self.writes.iter().enumerate() {
+            writeln!(f, "  write {i}: {:?} = {}", self.elements[write.to as usize], write.from)?;
         }
         for store in &self.stores {
             let operand = self.operands[store.to as usize];

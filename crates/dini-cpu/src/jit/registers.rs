@@ -42,15 +42,19 @@ pub(super) enum Step {
     Become { value: Value, at: Place },
     /// Writes a value to an operand, by position in [`Lanes::stores`].
     Store { store: usize, from: u8 },
+    /// Writes a value to an element, by position in [`Lanes::writes`].
+    Write { write: usize, from: u8 },
+    /// Adds one to a count.
+    Tally(u32),
     /// The next step calls a function: these registers hold what is needed later.
     Save(Saved),
     /// What is above runs once, what is below for each group of points.
     Points,
-    /// A loop begins.
-    Loop,
-    /// The loop, by position in [`Lanes::loops`], is left if the mask does not hold.
+    /// A loop, by position in [`Lanes::loops`], begins.
+    Loop(usize),
+    /// The loop is left if the mask does not hold.
     Test { of: usize, mask: u8 },
-    /// The loop goes on from its head.
+    /// The loop goes on from its head, if it has another round.
     Again(usize),
 }
 
@@ -68,13 +72,13 @@ pub(super) fn scratch(isa: Isa) -> u8 {
 }
 
 /// Mask registers for values are numbered from 1 to 6.
-const N_MASKS: usize = 7;
+pub(super) const N_MASKS: usize = 7;
 
 /// The mask register with the lanes of an incomplete group.
 pub(super) const TAIL_MASK: u8 = 7;
 
 /// Vector registers for values.
-fn n_vectors(isa: Isa) -> usize {
+pub(super) fn n_vectors(isa: Isa) -> usize {
     match isa {
         Isa::Avx2 => 15,
         Isa::Avx512 => 31,
@@ -111,7 +115,7 @@ fn memory_argument(isa: Isa, inst: &Inst) -> Option<usize> {
         // Any of them but the one that is replaced.
         Op::Fma { .. } => None,
         Op::Shift(..) | Op::Not | Op::Convert(_) | Op::ZeroExtend | Op::Call(_) | Op::Rare(_) => None,
-        Op::Constant(_) | Op::Uniform(_) | Op::Load(..) | Op::Phi(_) => None,
+        Op::Constant(_) | Op::Uniform(_) | Op::Load(..) | Op::Element(_) | Op::Phi(_) => None,
     }
 }
 
@@ -203,8 +207,9 @@ pub(super) fn allocate(lanes: &Lanes, over_points: bool) -> Allocation {
 /// Which values anything depends on. States of loops that only they themselves depend on are none of these.
 fn live(lanes: &Lanes) -> Vec<bool> {
     let mut is_live = vec![false; lanes.insts.len()];
-    let roots = lanes.stores.iter().map(|store| store.from).chain(lanes.loops.iter().map(|l| l.test));
-    roots.for_each(|value| is_live[value.index()] = true);
+    let tests = lanes.loops.iter().filter_map(Loop::test).map(|test| test.mask);
+    let written = lanes.stores.iter().map(|store| store.from).chain(lanes.writes.iter().map(|write| write.from));
+    written.chain(tests).for_each(|value| is_live[value.index()] = true);
     loop {
         for i in (0..lanes.insts.len()).rev() {
             if is_live[i] {
@@ -258,8 +263,9 @@ impl<'a> Allocator<'a> {
             all.extend(lanes.insts[i].args().map(|arg| (arg, position as u32)));
         }
         all.extend(lanes.stores.iter().map(|store| (store.from, end)));
+        all.extend(lanes.writes.iter().map(|write| (write.from, position_of(write.at))));
         for l in &lanes.loops {
-            all.push((l.test, position_of(l.test_at)));
+            all.extend(l.test().map(|test| (test.mask, position_of(test.at))));
             for phi in l.phis.iter().filter(|phi| allocator.is_live[phi.value.index()]) {
                 all.push((phi.init, position_of(l.start)));
                 all.push((phi.next, position_of(l.end)));
@@ -289,8 +295,15 @@ impl<'a> Allocator<'a> {
             for inner in lanes.loops.iter().filter(is_inside) {
                 let inits = inner.phis.iter().map(|phi| phi.init).filter(|_| inner.start > l.start);
                 let nexts = inner.phis.iter().map(|phi| phi.next);
-                for value in inits.chain(nexts).chain([inner.test]).filter(|value| is_outside(*value)) {
+                let test = inner.test().map(|test| test.mask);
+                for value in inits.chain(nexts).chain(test).filter(|value| is_outside(*value)) {
                     let last_use = &mut allocator.last_use[value.index()];
+                    *last_use = end.max(*last_use);
+                }
+            }
+            for write in lanes.writes.iter().filter(|write| (l.start..=l.end).contains(&write.at)) {
+                if is_outside(write.from) {
+                    let last_use = &mut allocator.last_use[write.from.index()];
                     *last_use = end.max(*last_use);
                 }
             }
@@ -602,15 +615,22 @@ impl<'a> Allocator<'a> {
                     let phis: Vec<(Value, Value)> =
                         l.phis.iter().filter(is_live).map(|phi| (phi.value, phi.init)).collect();
                     self.enter(&order[position as usize..last], &phis);
-                    self.steps.push(Step::Loop);
+                    self.steps.push(Step::Loop(of));
                 }
                 Event::Test(of) => {
-                    let test = lanes.loops[of].test;
-                    let mask = self.in_register(test, &[]);
+                    let Some(test) = lanes.loops[of].test() else { continue };
+                    let mask = self.in_register(test.mask, &[]);
                     self.steps.push(Step::Test { of, mask });
-                    self.use_value(test);
+                    self.use_value(test.mask);
                 }
                 Event::End(of) => self.leave(of),
+                Event::Tally(count) => self.steps.push(Step::Tally(count)),
+                Event::Write(write) => {
+                    let value = lanes.writes[write].from;
+                    let from = self.in_register(value, &[]);
+                    self.steps.push(Step::Write { write, from });
+                    self.use_value(value);
+                }
             }
         }
     }

@@ -7,8 +7,16 @@ use crate::{
     schedule::SlotId,
 };
 
-/// A place in memory: slot and bytes into it.
-pub(crate) type Key = (SlotId, usize);
+/// What code for single elements goes with.
+#[derive(Debug)]
+pub(crate) struct Single {
+    /// Slots whose addresses the table holds; then comes that of the tallies.
+    pub table: Vec<SlotId>,
+    /// For each loop, the front end's number of its node.
+    pub origins: Vec<u32>,
+    /// The library functions that the code stands in for, which it counts: eight bytes each.
+    pub tallies: Vec<&'static str>,
+}
 
 /// How code comes by a register of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,292 +1,344 @@
-//! Programs over single elements to lane IR: kernels of one point, and the loops around them, with all state in
-//! registers. All lanes hold the same; slots become values, and slots that a loop writes its states.
+//! Small programs to lane IR: kernels over a few elements, small linear algebra, and the loops and branches around them,
+//! with all state in registers. All lanes hold the same; slots become values, one for each element, and slots that a loop
+//! writes its states.
+//!
+//! Here: what stands in slots, and kernels. [`admit`] says what is handled, [`control`] lowers loops and branches,
+//! [`arrays`] the other operations on arrays, [`linalg`] factorizations and solves.
+//!
+//! Invariant: every operation is done on the same operands and in the same order as by the interpreter's loops.
+
+mod admit;
+mod arrays;
+mod control;
+mod linalg;
+
+pub(super) use admit::{admits, is_worthwhile};
 
 use super::{
     encode::Isa,
-    lanes::{Event, Kind, Lanes, Loop, Op, Operand, Phi, Store, Value, Walk},
+    lanes::{Address, Element, Kind, Lanes, Op, Value},
     operations,
-    request::Key,
+    request::Single,
 };
 use crate::{
     dtype::DType,
-    element,
-    kernel::{Access, Instruction, Kernel, Reg},
-    schedule::{KernelStep, Needed, SlotId, Step},
+    element::{self, ElementBytes},
+    graph::Combine,
+    kernel::{Access, Instruction, Kernel, Reg, Store},
+    scalar::ScalarOp,
+    schedule::{Effect, KernelStep, Needed, Slot, SlotId, Step},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-/// What stands in a place.
-#[derive(Clone, Copy)]
+/// What stands in a slot that the code wrote.
+#[derive(Clone, Debug)]
 enum Content {
-    Value(DType, Value),
-    /// A loop may have left one of several values here.
+    /// These elements, in values.
+    Elements(DType, Vec<Value>),
+    /// So many elements in the slot's memory.
+    Memory(DType, usize),
+    /// A loop or branch may have left one of several things here: nothing reads it.
     Unknown,
 }
 
-struct Lowering {
+struct Lowering<'a> {
+    slots: &'a [Slot],
     lanes: Lanes,
-    /// Operands of the code, by position in the table of addresses.
-    table: Vec<Key>,
-    contents: BTreeMap<Key, Content>,
-    written: BTreeMap<Key, DType>,
+    /// Slots whose addresses the code needs.
+    table: Vec<SlotId>,
+    /// Other slots are in memory as they were at the start.
+    contents: BTreeMap<SlotId, Content>,
+    /// Elements that were read from memory, by slot, place and type.
+    loaded: HashMap<(SlotId, usize, DType), Value>,
+    /// Windows of the loops around, by position in [`Lanes::windows`].
+    windows: BTreeMap<SlotId, u32>,
+    /// For each loop, the front end's number of its node.
+    origins: Vec<u32>,
+    /// The library functions that the code stands in for.
+    tallies: Vec<&'static str>,
+    /// How many loops are around.
+    depth: usize,
 }
 
-/// Lowers steps that [`is_scalar`](crate::interp) admits; what of the slots they write is `needed` is stored in the
-/// end. Returns the table of addresses too. `None` for what is not handled here: branches, and slots read in parts that
-/// are also written.
-pub(super) fn lower(isa: Isa, steps: &[Step<KernelStep>], needed: &Needed) -> Option<(Lanes, Vec<Key>)> {
+/// Lowers steps that [`admits`] admitted; what of the slots they write is `needed` is stored in the end. `None` for what
+/// turns out not to be handled, such as slots that hold elements of two types.
+pub(super) fn lower(isa: Isa, steps: &[Step<KernelStep>], slots: &[Slot], needed: &Needed) -> Option<(Lanes, Single)> {
     let mut lanes = Lanes::new(isa, 8);
     lanes.n_lanes = 2;
-    let (table, contents, written) = (vec![], BTreeMap::new(), BTreeMap::new());
-    let mut lowering = Lowering { lanes, table, contents, written };
-    lowering.steps(steps)?;
-    for (key, dtype) in std::mem::take(&mut lowering.written) {
-        if !needed.contains(key.0) {
-            continue;
-        }
-        match lowering.contents[&key] {
-            Content::Value(held, from) if held == dtype => {
-                let to = lowering.operand(key, dtype);
-                lowering.lanes.stores.push(Store { from, to, group: 0 });
-            }
-            Content::Value(..) | Content::Unknown => return None,
+    let mut lowering = Lowering {
+        slots,
+        lanes,
+        table: vec![],
+        contents: BTreeMap::new(),
+        loaded: HashMap::new(),
+        windows: BTreeMap::new(),
+        origins: vec![],
+        tallies: vec![],
+        depth: 0,
+    };
+    lowering.steps(steps, needed)?;
+    for (slot, content) in std::mem::take(&mut lowering.contents) {
+        match content {
+            Content::Elements(dtype, values) if needed.contains(slot) => lowering.store(slot, dtype, &values),
+            Content::Unknown if needed.contains(slot) => return None,
+            Content::Elements(..) | Content::Memory(..) | Content::Unknown => {}
         }
     }
-    Some((lowering.lanes, lowering.table))
+    let Lowering { mut lanes, table, origins, tallies, .. } = lowering;
+    lanes.tallies = table.len() as u32;
+    Some((lanes, Single { table, origins, tallies }))
 }
 
-/// The places that a loop touches, with their types; for each whether it writes them.
-#[derive(Default)]
-struct Touched {
-    types: BTreeMap<Key, DType>,
-    written: BTreeMap<Key, ()>,
-    swaps: Vec<(SlotId, SlotId)>,
-}
-
-impl Touched {
-    fn steps(&mut self, steps: &[Step<KernelStep>]) -> Option<()> {
-        steps.iter().try_for_each(|step| self.step(step))
-    }
-
-    fn touch(&mut self, key: Key, dtype: DType) -> Option<()> {
-        (*self.types.entry(key).or_insert(dtype) == dtype).then_some(())
-    }
-
-    fn step(&mut self, step: &Step<KernelStep>) -> Option<()> {
-        match step {
-            Step::Kernel(KernelStep { kernel, slots }) => {
-                for (i, instruction) in kernel.body.iter().enumerate() {
-                    if let Instruction::Load { operand, access } = instruction {
-                        let dtype = kernel.dtype(Reg(i as u32));
-                        self.touch((slots[operand.0 as usize], point(access) * dtype.size()), dtype)?;
-                    }
-                }
-                for store in &kernel.stores {
-                    let key = (slots[store.to().0 as usize], 0);
-                    self.touch(key, kernel.dtype(store.from()))?;
-                    self.written.insert(key, ());
-                }
-            }
-            Step::Copy { from, to } => {
-                self.touch((from.slot, 0), from.dtype)?;
-                self.touch((*to, 0), from.dtype)?;
-                self.written.insert((*to, 0), ());
-            }
-            Step::While { cond, flag, body, swaps } => {
-                self.steps(cond)?;
-                self.steps(body)?;
-                self.touch((*flag, 0), DType::Bool)?;
-                self.swaps.extend(swaps);
-            }
-            _ => return None,
+impl Lowering<'_> {
+    /// Where a slot's memory is.
+    fn address(&mut self, slot: SlotId) -> Address {
+        if let Some(&window) = self.windows.get(&slot) {
+            return Address::Window(window);
         }
-        Some(())
-    }
-
-    /// Slots that trade have one type, and are written.
-    fn finish(&mut self) -> Option<()> {
-        for &(a, b) in &self.swaps {
-            let dtype = *self.types.get(&(a, 0)).or(self.types.get(&(b, 0)))?;
-            for slot in [a, b] {
-                if *self.types.entry((slot, 0)).or_insert(dtype) != dtype {
-                    return None;
-                }
-                self.written.insert((slot, 0), ());
-            }
-        }
-        Some(())
-    }
-}
-
-impl Lowering {
-    fn operand(&mut self, key: Key, dtype: DType) -> u32 {
-        let base = self.table.iter().position(|other| *other == key).unwrap_or_else(|| {
-            self.table.push(key);
+        let base = self.table.iter().position(|other| *other == slot).unwrap_or_else(|| {
+            self.table.push(slot);
             self.table.len() - 1
         });
-        self.lanes.operands.push(Operand { base: base as u32, dtype, walk: Walk::Points });
-        self.lanes.operands.len() as u32 - 1
+        Address::Table(base as u32)
     }
 
-    /// What stands in a place, read from memory at first.
-    fn read(&mut self, key: Key, dtype: DType) -> Option<Value> {
-        match self.contents.get(&key) {
-            Some(Content::Value(held, value)) => (*held == dtype).then_some(*value),
-            Some(Content::Unknown) => None,
-            None => {
-                // A slot that is written has one place only.
-                if self.written.contains_key(&(key.0, 0)) {
-                    return None;
-                }
-                let operand = self.operand(key, dtype);
-                let value = self.lanes.push(Op::Uniform(operand), Kind::of(dtype), &[]);
-                self.contents.insert(key, Content::Value(dtype, value));
-                Some(value)
+    /// One element of what stands in a slot.
+    fn element(&mut self, slot: SlotId, dtype: DType, place: usize) -> Option<Value> {
+        match self.contents.get(&slot) {
+            Some(Content::Elements(held, values)) => {
+                return if *held == dtype { values.get(place).copied() } else { None };
             }
+            Some(Content::Unknown) => return None,
+            Some(Content::Memory(..)) | None => {}
         }
+        if let Some(&value) = self.loaded.get(&(slot, place, dtype)) {
+            return Some(value);
+        }
+        let offset = place * dtype.size();
+        let value = match &self.slots[slot.0 as usize] {
+            Slot::Constant(buffer) if dtype != DType::Bool => {
+                let mut bits = [0; 8];
+                bits[..dtype.size()].copy_from_slice(buffer.bytes().get(offset..offset + dtype.size())?);
+                self.lanes.constant(u64::from_le_bytes(bits), Kind::of(dtype))
+            }
+            _ => {
+                let of = self.address(slot);
+                self.lanes.element(Element { of, offset, dtype })
+            }
+        };
+        self.loaded.insert((slot, place, dtype), value);
+        Some(value)
     }
 
-    fn write(&mut self, slot: SlotId, dtype: DType, value: Value) -> Option<()> {
-        let is_in_parts = self.contents.keys().any(|&(other, offset)| other == slot && offset != 0);
-        let value = if dtype == DType::Bool { self.lanes.mask_for(Kind::Mask32, value) } else { value };
-        self.contents.insert((slot, 0), Content::Value(dtype, value));
-        self.written.insert((slot, 0), dtype);
-        (!is_in_parts).then_some(())
+    /// The first elements of what stands in a slot.
+    fn elements(&mut self, slot: SlotId, dtype: DType, len: usize) -> Option<Vec<Value>> {
+        (0..len).map(|place| self.element(slot, dtype, place)).collect()
     }
 
-    fn steps(&mut self, steps: &[Step<KernelStep>]) -> Option<()> {
-        steps.iter().try_for_each(|step| self.step(step))
+    /// Puts elements into a slot; into windows at once, since they move on.
+    fn write(&mut self, slot: SlotId, dtype: DType, mut values: Vec<Value>) {
+        if dtype == DType::Bool {
+            values.iter_mut().for_each(|value| *value = self.lanes.mask_for(Kind::Mask32, *value));
+        }
+        if self.windows.contains_key(&slot) {
+            return self.store(slot, dtype, &values);
+        }
+        self.contents.insert(slot, Content::Elements(dtype, values));
     }
 
-    fn step(&mut self, step: &Step<KernelStep>) -> Option<()> {
+    /// Writes elements to a slot's memory.
+    fn store(&mut self, slot: SlotId, dtype: DType, values: &[Value]) {
+        self.forget_loaded(slot);
+        for (place, &value) in values.iter().enumerate() {
+            let of = self.address(slot);
+            self.lanes.write(value, Element { of, offset: place * dtype.size(), dtype });
+            self.loaded.insert((slot, place, dtype), value);
+        }
+        self.contents.insert(slot, Content::Memory(dtype, values.len()));
+    }
+
+    fn forget_loaded(&mut self, slot: SlotId) {
+        self.loaded.retain(|(other, ..), _| *other != slot);
+    }
+
+    fn steps(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<()> {
+        // What is needed after each step that has others inside.
+        let mut needed = needed.clone();
+        let mut after: Vec<Option<Needed>> = vec![];
+        for step in steps.iter().rev() {
+            let has_steps = matches!(step, Step::While { .. } | Step::Switch { .. } | Step::Scan { .. });
+            after.push(has_steps.then(|| needed.clone()));
+            needed.step_back(&Effect::of(step));
+        }
+        steps.iter().zip(after.into_iter().rev()).try_for_each(|(step, after)| self.step(step, after))
+    }
+
+    fn step(&mut self, step: &Step<KernelStep>, after: Option<Needed>) -> Option<()> {
+        if let Some(after) = after {
+            return self.control(step, &after);
+        }
         match step {
             Step::Kernel(KernelStep { kernel, slots }) => self.kernel(kernel, slots),
             Step::Copy { from, to } => {
-                let value = self.read((from.slot, 0), from.dtype)?;
-                self.write(*to, from.dtype, value)
+                let values = self.elements(from.slot, from.dtype, from.len)?;
+                self.write(*to, from.dtype, values);
+                Some(())
             }
-            Step::While { cond, flag, body, swaps } => self.repeat(cond, *flag, body, swaps),
-            Step::Switch { .. }
-            | Step::Assemble { .. }
-            | Step::ArgReduce { .. }
-            | Step::Cumulative { .. }
-            | Step::DynamicSlice { .. }
-            | Step::DynamicUpdate { .. }
-            | Step::Gather { .. }
-            | Step::Scatter { .. }
-            | Step::Dot { .. }
-            | Step::Call { .. }
-            | Step::Scan { .. } => None,
+            Step::Call { call, origin: _, args, outs } => self.call(call, args, outs),
+            _ => self.array(step),
         }
-    }
-
-    fn repeat(
-        &mut self,
-        cond: &[Step<KernelStep>],
-        flag: SlotId,
-        body: &[Step<KernelStep>],
-        swaps: &[(SlotId, SlotId)],
-    ) -> Option<()> {
-        let mut touched = Touched::default();
-        touched.steps(cond)?;
-        touched.steps(body)?;
-        touched.touch((flag, 0), DType::Bool)?;
-        touched.swaps.extend(swaps);
-        touched.finish()?;
-        let mut in_cond = Touched::default();
-        in_cond.steps(cond)?;
-        in_cond.finish()?;
-        // What the loop reads from outside is read once. States start as what is there.
-        let mut inits = vec![];
-        for (&key, &dtype) in &touched.types {
-            let is_written = touched.written.contains_key(&key);
-            if is_written && matches!(self.contents.get(&key), Some(Content::Value(held, _)) if *held != dtype) {
-                // The slot held something else before: nothing reads that.
-                self.contents.remove(&key);
-                self.written.remove(&key);
-            }
-            if is_written && matches!(self.contents.get(&key), Some(Content::Unknown)) {
-                return None;
-            }
-            let value = self.read(key, dtype)?;
-            if is_written {
-                inits.push((key, dtype, value));
-            }
-        }
-        let of = self.lanes.loops.len();
-        self.lanes.loops.push(Loop { start: 0, test_at: 0, end: 0, test: Value::NONE, phis: vec![] });
-        self.lanes.event(Event::Start(of));
-        let start = self.lanes.insts.len();
-        let mut phis: Vec<Phi> = vec![];
-        for &(key, dtype, init) in &inits {
-            let number = start + phis.len();
-            let value = self.lanes.push(Op::Phi(number as u32), Kind::of(dtype), &[]);
-            phis.push(Phi { value, init, next: value });
-            self.write(key.0, dtype, value)?;
-        }
-        self.steps(cond)?;
-        let test = self.read((flag, 0), DType::Bool)?;
-        let test_at = self.lanes.insts.len();
-        self.lanes.event(Event::Test(of));
-        self.steps(body)?;
-        for &(a, b) in swaps {
-            let dtype = touched.types[&(a, 0)];
-            let (x, y) = (self.read((a, 0), dtype)?, self.read((b, 0), dtype)?);
-            self.write(a, dtype, y)?;
-            self.write(b, dtype, x)?;
-        }
-        for (phi, &(key, dtype, _)) in phis.iter_mut().zip(&inits) {
-            phi.next = self.read(key, dtype)?;
-        }
-        let end = self.lanes.insts.len();
-        self.lanes.event(Event::End(of));
-        self.lanes.forget_since(start);
-        for (phi, &(key, dtype, _)) in phis.iter().zip(&inits) {
-            // The condition ran once more than the body.
-            let is_of_cond = in_cond.written.contains_key(&key);
-            let content = if is_of_cond { Content::Unknown } else { Content::Value(dtype, phi.value) };
-            self.contents.insert(key, content);
-        }
-        self.lanes.loops[of] = Loop { start, test_at, end, test, phis };
-        Some(())
     }
 
     fn kernel(&mut self, kernel: &Kernel, slots: &[SlotId]) -> Option<()> {
-        let mut values: Vec<Value> = vec![];
+        let is_uniform = kernel.uniform();
+        // For each register its values at all points, or the only one.
+        let mut values: Vec<Vec<Value>> = vec![];
         for (i, instruction) in kernel.body.iter().enumerate() {
             let dtype = kernel.dtype(Reg(i as u32));
+            let n = if is_uniform[i] { 1 } else { kernel.len };
             values.push(match instruction {
                 Instruction::Load { operand, access } => {
-                    self.read((slots[operand.0 as usize], point(access) * dtype.size()), dtype)?
+                    let slot = slots[operand.0 as usize];
+                    let read = |place: Option<usize>| match (place, access) {
+                        (Some(place), _) => self.element(slot, dtype, place),
+                        (None, Access::Padded(padded)) => Some(self.fill(padded.fill, dtype)),
+                        (None, _) => unreachable!("only padding has no place"),
+                    };
+                    places(access, n).into_iter().map(read).collect::<Option<Vec<Value>>>()?
                 }
                 Instruction::Count { dtype, access } => {
-                    if *dtype == DType::Bool {
-                        return None;
-                    }
-                    let bytes = element::count(point(access), *dtype);
-                    let bits = u64::from_ne_bytes(*bytes.first_chunk()?);
-                    self.lanes.constant(bits, Kind::of(*dtype))
+                    let places = places(access, n).into_iter();
+                    places.map(|place| self.count(place?, *dtype)).collect::<Option<Vec<Value>>>()?
                 }
                 Instruction::Map { op, args, .. } => {
                     let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
-                    let args: Vec<Value> = args.iter().map(|arg| values[arg.0 as usize]).collect();
-                    operations::map(&mut self.lanes, *op, &dtypes, &args)
+                    let at = |arg: &Reg, point: usize| at(&values[arg.0 as usize], point);
+                    let mut map = |point: usize| {
+                        let args: Vec<Value> = args.iter().map(|arg| at(arg, point)).collect();
+                        operations::map(&mut self.lanes, *op, &dtypes, &args)
+                    };
+                    (0..n).map(&mut map).collect()
                 }
             });
         }
         for store in &kernel.stores {
             let (from, to) = (store.from(), slots[store.to().0 as usize]);
-            self.write(to, kernel.dtype(from), values[from.0 as usize])?;
+            let dtype = kernel.dtype(from);
+            let all: Vec<Value> = (0..kernel.len).map(|point| at(&values[from.0 as usize], point)).collect();
+            let results = match store {
+                Store::Write { .. } => all,
+                Store::Reduce { combine, .. } => {
+                    let space = kernel.reduction?;
+                    let mut results = vec![];
+                    for outer in 0..space.outer {
+                        for inner in 0..space.inner {
+                            let place = |k: usize| (outer * space.reduced + k) * space.inner + inner;
+                            let row: Vec<Value> = (0..space.reduced).map(|k| all[place(k)]).collect();
+                            results.push(self.fold(*combine, dtype, &row)?);
+                        }
+                    }
+                    results
+                }
+            };
+            self.write(to, dtype, results);
         }
         Some(())
     }
+
+    /// A whole number.
+    fn count(&mut self, n: usize, dtype: DType) -> Option<Value> {
+        let bytes = element::count(n, dtype);
+        let bits = u64::from_le_bytes(*bytes.first_chunk()?);
+        Some(self.lanes.constant(bits, Kind::of(dtype)))
+    }
+
+    /// What padding reads.
+    fn fill(&mut self, fill: ElementBytes, dtype: DType) -> Value {
+        let bits = fill.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        match dtype {
+            DType::Bool if bits == 0 => self.never(),
+            DType::Bool => {
+                let never = self.never();
+                self.lanes.not(Kind::Mask32, never)
+            }
+            _ => self.lanes.constant(bits, Kind::of(dtype)),
+        }
+    }
+
+    /// A mask that holds nowhere.
+    fn never(&mut self) -> Value {
+        let zero = self.lanes.constant(0, Kind::I32);
+        let never = self.lanes.compare(super::lanes::Predicate::Ne, Kind::I32, zero, zero);
+        self.lanes.mask_for(Kind::Mask32, never)
+    }
+
+    /// Zero, or false.
+    fn zero(&mut self, dtype: DType) -> Value {
+        if dtype == DType::Bool { self.never() } else { self.lanes.constant(0, Kind::of(dtype)) }
+    }
+
+    fn map(&mut self, op: ScalarOp, dtype: DType, args: &[Value]) -> Value {
+        operations::map(&mut self.lanes, op, &vec![dtype; args.len()], args)
+    }
+
+    fn select(&mut self, dtype: DType, mask: Value, x: Value, y: Value) -> Value {
+        self.lanes.select(Kind::of(dtype), mask, x, y)
+    }
+
+    fn combine(&mut self, combine: Combine, dtype: DType, x: Value, y: Value) -> Value {
+        let op = match combine {
+            Combine::Add => ScalarOp::Add,
+            Combine::Mul => ScalarOp::Mul,
+            Combine::Max => ScalarOp::Max,
+            Combine::Min => ScalarOp::Min,
+            Combine::And => ScalarOp::And,
+            Combine::Or => ScalarOp::Or,
+        };
+        self.map(op, dtype, &[x, y])
+    }
+
+    /// One after the other, from the result of combining nothing.
+    fn fold(&mut self, combine: Combine, dtype: DType, row: &[Value]) -> Option<Value> {
+        let (&first, rest) = row.split_first()?;
+        let is_float = matches!(dtype, DType::F32 | DType::F64);
+        // Only the sum of 0 and −0 differs from its second term.
+        let mut result = if combine == Combine::Add && is_float {
+            let zero = self.lanes.constant(0, Kind::of(dtype));
+            self.lanes.push(Op::Add, Kind::of(dtype), &[zero, first])
+        } else {
+            first
+        };
+        for &x in rest {
+            result = self.combine(combine, dtype, result, x);
+        }
+        Some(result)
+    }
 }
 
-/// The place that the only point of an access reads.
-fn point(access: &Access) -> usize {
+/// The value of a register at a point.
+fn at(values: &[Value], point: usize) -> Value {
+    if values.len() == 1 { values[0] } else { values[point] }
+}
+
+/// The places of the first `n` points; padding has none.
+fn places(access: &Access, n: usize) -> Vec<Option<usize>> {
     match access {
-        Access::Contiguous { offset } | Access::Uniform { offset } => *offset,
-        Access::Strided(strided) => strided.offset,
-        Access::Padded(_) => unreachable!("one point has a place"),
+        Access::Contiguous { offset } => (*offset..offset + n).map(Some).collect(),
+        Access::Uniform { offset } => vec![Some(*offset); n],
+        Access::Padded(padded) => {
+            let (columns, stride) = (padded.columns(), padded.strides[padded.strides.len() - 1]);
+            let place = |point: usize| {
+                let (row, column) = padded.row_of(point);
+                let row = row.filter(|_| columns.contains(&column))?;
+                Some((row + column as isize * stride) as usize)
+            };
+            (0..n).map(place).collect()
+        }
+        Access::Strided(strided) => {
+            let mut places = vec![];
+            strided.for_each_index(|place| places.push(Some(place)));
+            places.truncate(n);
+            places
+        }
     }
 }

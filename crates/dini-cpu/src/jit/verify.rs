@@ -4,7 +4,7 @@
 
 use super::{
     encode::Isa,
-    lanes::{Kind, Lanes, Op, Value},
+    lanes::{Kind, Lanes, Op, Rounds, Value},
     registers::{Allocation, Place, Step},
 };
 use std::collections::HashMap;
@@ -78,11 +78,17 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
                     return fail("the value is not there".into());
                 }
             }
-            Step::Save(_) => {}
+            Step::Write { write, from } => {
+                if !holds(&state, lanes.writes[*write].from, Place::Register(*from)) {
+                    return fail("the value is not there".into());
+                }
+            }
+            Step::Save(_) | Step::Tally(_) => {}
             Step::Points => heads.push(state.clone()),
-            Step::Loop => loops.push((state.clone(), i + 1, None)),
+            Step::Loop(_) => loops.push((state.clone(), i + 1, None)),
             Step::Test { of, mask } => {
-                if !holds(&state, lanes.loops[*of].test, Place::Register(*mask)) {
+                let test = lanes.loops[*of].test().ok_or("a test of a loop without")?;
+                if !holds(&state, test.mask, Place::Register(*mask)) {
                     return fail("the test is not there".into());
                 }
                 // What follows the loop finds what stands here.
@@ -90,6 +96,14 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
             }
             Step::Again(of) => {
                 let (head, start, exit) = loops.pop().ok_or("a loop ends that did not begin")?;
+                let l = &lanes.loops[*of];
+                // What the places hold for the next round, or after the last one.
+                let mut after = state.clone();
+                for (place, expected) in &head.0 {
+                    if l.phis.iter().any(|phi| phi.value == *expected && state.0.get(place) == Some(&phi.next)) {
+                        after.0.insert(*place, *expected);
+                    }
+                }
                 for (place, expected) in &head.0 {
                     // The next state stands where the state was expected.
                     let phi = lanes.loops[*of].phis.iter().find(|phi| phi.value == *expected);
@@ -99,7 +113,15 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
                         return fail(format!("{next:?} does not stand at {place:?}"));
                     }
                 }
-                state = exit.ok_or("a loop without a test")?;
+                state = match (l.rounds, exit) {
+                    (Rounds::While(_), Some(exit)) => exit,
+                    (Rounds::Times(_), None) => after,
+                    (Rounds::If(_), Some(mut exit)) => {
+                        exit.0.retain(|place, value| after.0.get(place) == Some(value));
+                        exit
+                    }
+                    (_, _) => return fail("a loop must have a test, unless it is counted".into()),
+                };
             }
         }
     }
@@ -132,8 +154,14 @@ fn first_access_is_read(lanes: &Lanes, steps: &[Step], (mask, place): Key, is_ma
             }
             Step::Copy { value, from, to } => (is_place(*value, *from), is_place(*value, *to)),
             Step::Store { store, from } => (is_place(lanes.stores[*store].from, Place::Register(*from)), false),
-            Step::Test { of, mask } => (is_place(lanes.loops[*of].test, Place::Register(*mask)), false),
-            Step::Save(_) | Step::Points | Step::Loop | Step::Again(_) | Step::Become { .. } => (false, false),
+            Step::Write { write, from } => (is_place(lanes.writes[*write].from, Place::Register(*from)), false),
+            Step::Test { of, mask } => {
+                let test = lanes.loops[*of].test();
+                (test.is_some_and(|test| is_place(test.mask, Place::Register(*mask))), false)
+            }
+            Step::Save(_) | Step::Tally(_) | Step::Points | Step::Loop(_) | Step::Again(_) | Step::Become { .. } => {
+                (false, false)
+            }
         };
         if is_read || is_written {
             return is_read;

@@ -1,94 +1,104 @@
 //! Cholesky factorization.
 //!
-//! With A = [A₀₀ ·; A₁₀ A₁₁] and L alike: L₀₀ = chol(A₀₀), L₁₀ = A₁₀ L₀₀⁻ᵀ, L₁₁ = chol(A₁₁ − L₁₀ L₁₀ᵀ); recursively by
-//! halves, so that nearly all the work is in matrix products.
+//! Small matrices by [`super::small`], large ones by `faer`. That works on columns: what it calls the lower triangle is
+//! the upper one of row-major storage, so it is given Lᵀ to be, and the factor is transposed in place.
 
-use super::{loops::inner, real::Real};
+use super::{
+    real::Real,
+    small::{self, MAX_ORDER},
+};
 use crate::math::level::multiversion;
 use faer::{
-    Accum, MatMut, Par,
-    linalg::{
-        matmul::triangular::{BlockStructure, matmul},
-        triangular_solve::solve_lower_triangular_in_place,
-    },
-    reborrow::*,
+    MatMut, Par,
+    dyn_stack::{MemBuffer, MemStack},
+    linalg::cholesky::llt::factor as faer_factor,
 };
+use std::ops::Range;
 
-/// Largest order that is factored row by row.
-const BASE: usize = 48;
-
-/// The lower factor L of a symmetric positive-definite A = L Lᵀ, both n × n and row-major.
+/// The lower factor L of the symmetric part (A + Aᵀ)/2 = L Lᵀ of each matrix in `a`, n × n and row-major, one after
+/// another; zeros above its diagonal.
 ///
-/// Reads the lower triangle of `a` only and zeroes the upper one of `out`. If A is not positive definite, or not finite,
-/// all of `out` is NaN.
+/// Where that is not positive definite, or not finite, all of L is NaN.
 ///
 /// # Panics
-/// If a slice has not n² elements.
+/// If the slices are not equally long, or hold no whole number of matrices.
 ///
 /// ```
 /// let mut factor = [0.0; 4];
-/// dini_cpu::linalg::cholesky(&[4.0, 0.0, 2.0, 5.0], 2, &mut factor);
+/// dini_cpu::linalg::cholesky(&[4.0, 2.0, 2.0, 5.0], 2, &mut factor);
 /// assert_eq!(factor, [2.0, 0.0, 1.0, 2.0]);
 /// ```
 pub fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
-    assert!(a.len() == n * n && out.len() == n * n, "`cholesky` of order {n} given {} elements", a.len());
-    for row_idx in 0..n {
-        let (read, zero) = out[row_idx * n..][..n].split_at_mut(row_idx + 1);
-        read.copy_from_slice(&a[row_idx * n..][..row_idx + 1]);
-        zero.fill(T::ZERO);
+    let size = n * n;
+    assert!(
+        a.len() == out.len() && (a.is_empty() || size > 0 && a.len().is_multiple_of(size)),
+        "`cholesky` of order {n} given {} and {} elements",
+        a.len(),
+        out.len()
+    );
+    if a.is_empty() {
+        return;
     }
-    if !factor(out, n, 0, n) {
-        out.fill(T::NAN);
+    if n <= MAX_ORDER {
+        small::cholesky::cholesky(a, n, out);
+    } else {
+        a.chunks_exact(size).zip(out.chunks_exact_mut(size)).for_each(|(a, out)| factor(a, n, out));
+    }
+    for out in out.chunks_exact_mut(size) {
+        // What is not finite spreads to the last pivot.
+        let pivot = out[size - 1];
+        let is_factor = pivot > T::ZERO && pivot < T::INFINITY;
+        if !is_factor {
+            out.fill(T::NAN);
+        }
     }
 }
 
-/// Factors the diagonal block of rows and columns `start..end`; says whether all its pivots were positive.
-fn factor<T: Real>(a: &mut [T], n: usize, start: usize, end: usize) -> bool {
-    if end - start <= BASE {
-        return factor_by_rows(a, n, start, end);
+/// One large factor. Where there is none, the last element is not a positive number.
+fn factor<T: Real>(a: &[T], n: usize, out: &mut [T]) {
+    write_symmetric_part(a, n, out);
+    let columns = MatMut::from_column_major_slice_mut(&mut *out, n, n);
+    let needed = faer_factor::cholesky_in_place_scratch::<T>(n, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(needed);
+    let stack = MemStack::new(&mut memory);
+    match faer_factor::cholesky_in_place(columns, Default::default(), Par::Seq, stack, Default::default()) {
+        Ok(_) => turn_over(n, out),
+        Err(faer_factor::LltError::NonPositivePivot { .. }) => out[n * n - 1] = T::NAN,
     }
-    // A multiple of the vector width keeps the blocks aligned.
-    let middle = start + (end - start).div_ceil(2).next_multiple_of(16).min(end - start - 1);
-    if !factor(a, n, start, middle) {
-        return false;
-    }
-    let block = MatMut::from_row_major_slice_mut(&mut *a, n, n).get_mut(start..end, start..end);
-    let (a00, _, mut a10, a11) = block.split_at_mut(middle - start, middle - start);
-    solve_lower_triangular_in_place(a00.rb(), a10.rb_mut().transpose_mut(), Par::Seq);
-    let a10 = a10.rb();
-    matmul(
-        a11,
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        a10,
-        BlockStructure::Rectangular,
-        a10.transpose(),
-        BlockStructure::Rectangular,
-        T::ZERO - T::ONE,
-        Par::Seq,
-    );
-    factor(a, n, middle, end)
+}
+
+/// Rows and columns of the blocks that matrices are transposed by: a cache line of `f64`.
+const BLOCK: usize = 8;
+
+/// The blocks of a matrix that lie on or above its diagonal.
+#[inline(always)]
+fn upper_blocks(n: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let starts = move |from: usize| (from..n).step_by(BLOCK);
+    let block = move |start: usize| start..n.min(start + BLOCK);
+    starts(0).flat_map(move |i| starts(i).map(move |j| (block(i), block(j))))
 }
 
 multiversion! {
-    /// L[i][j] = (A[i][j] − Σₖ L[i][k] L[j][k]) / L[j][j], by rows: every sum runs along two of them.
-    fn factor_by_rows<T: Real>(a: &mut [T], n: usize, start: usize, end: usize) -> bool {
-        for i in start..end {
-            let (above, row) = a.split_at_mut(i * n);
-            let row = &mut row[start..=i];
-            for j in start..i {
-                let other = &above[j * n + start..=j * n + j];
-                let j = j - start;
-                row[j] = (row[j] - inner(&row[..j], &other[..j])) / other[j];
+    /// The upper triangle of (A + Aᵀ)/2; what is below does not matter.
+    fn write_symmetric_part<T: Real>(a: &[T], n: usize, out: &mut [T]) {
+        for (rows, columns) in upper_blocks(n) {
+            for i in rows {
+                for j in columns.clone() {
+                    out[i * n + j] = (a[i * n + j] + a[j * n + i]) * T::HALF;
+                }
             }
-            let i = i - start;
-            let pivot = row[i] - inner(&row[..i], &row[..i]);
-            let is_positive = pivot > T::ZERO;
-            if !is_positive {
-                return false;
-            }
-            row[i] = pivot.root();
         }
-        true
+    }
+
+    /// Turns an upper triangle into its transpose, with zeros above.
+    fn turn_over<T: Real>(n: usize, out: &mut [T]) {
+        for (rows, columns) in upper_blocks(n) {
+            for i in rows {
+                for j in columns.start.max(i + 1)..columns.end {
+                    out[j * n + i] = out[i * n + j];
+                    out[i * n + j] = T::ZERO;
+                }
+            }
+        }
     }
 }

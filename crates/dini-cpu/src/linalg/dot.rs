@@ -109,6 +109,26 @@ impl DotPlan {
         }
     }
 
+    /// For each element of the result, the places in both operands of the factors in the order of summation from zero on;
+    /// `None` where another order is faster.
+    #[allow(dead_code, reason = "only a compiler asks, which not every machine has")]
+    pub(crate) fn terms(&self) -> Option<Vec<Vec<(usize, usize)>>> {
+        let size = self.n_rows.saturating_mul(self.n_columns).saturating_mul(self.depth);
+        if size > TINY && (size > LARGE || self.n_rows == 1 || self.n_columns == 1) {
+            return None;
+        }
+        let mut terms = vec![];
+        for batch in 0..self.n_batch {
+            for row in 0..self.n_rows {
+                for column in 0..self.n_columns {
+                    let term = |k: usize| (self.a.place(batch, row, k), self.b.place(batch, column, k));
+                    terms.push((0..self.depth).map(term).collect());
+                }
+            }
+        }
+        Some(terms)
+    }
+
     /// Computes the product.
     ///
     /// # Panics
@@ -255,6 +275,18 @@ impl Operand {
                 copy: Some([batch, free, contracted].concat()),
             },
         }
+    }
+
+    /// Where an element stands in the operand itself.
+    fn place(&self, batch: usize, free: usize, contracted: usize) -> usize {
+        let at = batch * self.batch + free * self.free + contracted * self.contracted;
+        let Some(axes) = &self.copy else { return at };
+        let (mut rest, mut place) = (at, 0);
+        for (extent, stride) in axes.iter().rev() {
+            place += rest % extent * stride;
+            rest /= extent;
+        }
+        place
     }
 
     fn view<'a, T: Scalar>(&self, data: &'a [T], copy: &'a mut Vec<T>) -> &'a [T] {

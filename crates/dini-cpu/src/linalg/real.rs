@@ -1,7 +1,7 @@
 //! The element types of linear algebra.
 
 use crate::math::Scalar;
-use std::ops::{Div, Mul, Sub};
+use std::ops::{Add, Div, Mul, Sub};
 
 /// An element type with sums and products: wrapping for integers, `or` and `and` for `bool`.
 pub trait Ring: Scalar {
@@ -40,11 +40,17 @@ rings! {
 }
 
 /// A floating-point type that matrices can be factored in: `f32` or `f64`.
-pub trait Real: Ring + faer::traits::RealField + Mul<Output = Self> + Sub<Output = Self> + Div<Output = Self> {
+pub trait Real:
+    Ring + faer::traits::RealField + Add<Output = Self> + Mul<Output = Self> + Sub<Output = Self> + Div<Output = Self>
+{
     /// Not a number.
     const NAN: Self;
+    /// Positive infinity.
+    const INFINITY: Self;
     /// The number 1.
     const ONE: Self;
+    /// The number 1/2.
+    const HALF: Self;
     /// The square root.
     fn root(self) -> Self;
     /// The absolute value.
@@ -55,7 +61,9 @@ macro_rules! reals {
     ($($t:ty)*) => { $(
         impl Real for $t {
             const NAN: $t = <$t>::NAN;
+            const INFINITY: $t = <$t>::INFINITY;
             const ONE: $t = 1.0;
+            const HALF: $t = 0.5;
             #[inline(always)]
             fn root(self) -> $t {
                 self.sqrt()

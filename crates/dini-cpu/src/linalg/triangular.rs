@@ -1,22 +1,46 @@
 //! Solving with triangular matrices.
 //!
-//! One right-hand side: A's rows are walked contiguously in all four cases, by inner products if x is needed in A's row
+//! Small matrices with few right-hand sides by [`super::small`]. Else, with one: A's rows are walked contiguously in all four cases, by inner products if x is needed in A's row
 //! order and by subtracting multiples of rows if transposed. Several: rows of X are combined instead of elements.
 
 use super::{
     loops::{inner, subtract_multiple},
     real::Real,
+    small,
 };
 use crate::math::level::multiversion;
 use faer::{MatMut, MatRef, Par, linalg::triangular_solve as faer_solve};
 
-/// Solves A X = B, or Aᵀ X = B if `transpose`, for a triangular A: n × n, B and X (`out`): n × `n_rhs`, all row-major.
+/// How a triangular matrix is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Triangle {
+    /// The lower triangle instead of the upper one.
+    pub lower: bool,
+    /// Transposed.
+    pub transpose: bool,
+    /// With ones for its diagonal.
+    pub unit_diagonal: bool,
+}
+
+impl Triangle {
+    /// Whether the first unknown is solved first.
+    #[inline(always)]
+    pub fn is_forward(self) -> bool {
+        self.lower != self.transpose
+    }
+}
+
+/// Least number of right-hand sides whose rows fill vectors.
+const WIDE: usize = 8;
+
+/// Solves A X = B, or Aᵀ X = B if `transpose`, for triangular matrices A: n × n, B and X (`out`): n × `n_rhs`, all
+/// row-major; any number of such problems, one after another.
 ///
 /// Reads A's lower triangle only if `lower`, else the upper one only, and with `unit_diagonal` takes ones for its
 /// diagonal without reading it. A zero on the diagonal gives infinities and NaN.
 ///
 /// # Panics
-/// If a slice has another length than stated.
+/// If the slices do not hold the same whole number of problems.
 ///
 /// ```
 /// let mut x = [0.0; 2];
@@ -34,41 +58,39 @@ pub fn triangular_solve<T: Real>(
     transpose: bool,
     unit_diagonal: bool,
 ) {
+    let (size, sides) = (n * n, n * n_rhs);
+    let n_problems = a.len().checked_div(size).unwrap_or(0);
     assert!(
-        a.len() == n * n && b.len() == n * n_rhs && out.len() == n * n_rhs,
+        a.len() == n_problems * size && b.len() == n_problems * sides && out.len() == b.len(),
         "`triangular_solve` of order {n} with {n_rhs} right-hand sides given {} and {} elements",
         a.len(),
         b.len()
     );
     out.copy_from_slice(b);
-    if n == 0 || n_rhs == 0 {
+    if b.is_empty() {
         return;
     }
-    if n >= 32 && n_rhs >= 8 {
-        return solve_blocked(a, n, n_rhs, out, lower, transpose, unit_diagonal);
+    let triangle = Triangle { lower, transpose, unit_diagonal };
+    if n <= small::MAX_ORDER && n_rhs < WIDE {
+        return small::triangular::triangular_solve(a, n, n_rhs, out, triangle);
     }
-    match (n_rhs, transpose) {
-        (1, false) => solve_vector(a, n, out, lower, unit_diagonal),
-        (1, true) => solve_vector_transposed(a, n, out, lower, unit_diagonal),
-        (_, false) => solve_rows(a, n, n_rhs, out, lower, unit_diagonal),
-        (_, true) => solve_rows_transposed(a, n, n_rhs, out, lower, unit_diagonal),
+    for (a, x) in a.chunks_exact(size).zip(out.chunks_exact_mut(sides)) {
+        match (n_rhs, transpose) {
+            (WIDE.., _) if n >= small::MAX_ORDER => solve_blocked(a, n, n_rhs, x, triangle),
+            (1, false) => solve_vector(a, n, x, triangle),
+            (1, true) => solve_vector_transposed(a, n, x, triangle),
+            (_, false) => solve_rows(a, n, n_rhs, x, triangle),
+            (_, true) => solve_rows_transposed(a, n, n_rhs, x, triangle),
+        }
     }
 }
 
 /// Through `faer`: blocks and matrix products.
-fn solve_blocked<T: Real>(
-    a: &[T],
-    n: usize,
-    n_rhs: usize,
-    x: &mut [T],
-    lower: bool,
-    transpose: bool,
-    unit_diagonal: bool,
-) {
+fn solve_blocked<T: Real>(a: &[T], n: usize, n_rhs: usize, x: &mut [T], triangle: Triangle) {
     let a = MatRef::from_row_major_slice(a, n, n);
-    let a = if transpose { a.transpose() } else { a };
+    let a = if triangle.transpose { a.transpose() } else { a };
     let x = MatMut::from_row_major_slice_mut(x, n, n_rhs);
-    match (lower != transpose, unit_diagonal) {
+    match (triangle.is_forward(), triangle.unit_diagonal) {
         (true, false) => faer_solve::solve_lower_triangular_in_place(a, x, Par::Seq),
         (true, true) => faer_solve::solve_unit_lower_triangular_in_place(a, x, Par::Seq),
         (false, false) => faer_solve::solve_upper_triangular_in_place(a, x, Par::Seq),
@@ -77,7 +99,8 @@ fn solve_blocked<T: Real>(
 }
 
 multiversion! {
-    fn solve_vector<T: Real>(a: &[T], n: usize, x: &mut [T], lower: bool, unit_diagonal: bool) {
+    fn solve_vector<T: Real>(a: &[T], n: usize, x: &mut [T], triangle: Triangle) {
+        let Triangle { lower, unit_diagonal, .. } = triangle;
         for step in 0..n {
             let i = if lower { step } else { n - 1 - step };
             let row = &a[i * n..][..n];
@@ -87,7 +110,8 @@ multiversion! {
         }
     }
 
-    fn solve_vector_transposed<T: Real>(a: &[T], n: usize, x: &mut [T], lower: bool, unit_diagonal: bool) {
+    fn solve_vector_transposed<T: Real>(a: &[T], n: usize, x: &mut [T], triangle: Triangle) {
+        let Triangle { lower, unit_diagonal, .. } = triangle;
         for step in 0..n {
             let i = if lower { n - 1 - step } else { step };
             let row = &a[i * n..][..n];
@@ -103,7 +127,8 @@ multiversion! {
         }
     }
 
-    fn solve_rows<T: Real>(a: &[T], n: usize, n_rhs: usize, x: &mut [T], lower: bool, unit_diagonal: bool) {
+    fn solve_rows<T: Real>(a: &[T], n: usize, n_rhs: usize, x: &mut [T], triangle: Triangle) {
+        let Triangle { lower, unit_diagonal, .. } = triangle;
         for step in 0..n {
             let i = if lower { step } else { n - 1 - step };
             let row = &a[i * n..][..n];
@@ -119,7 +144,8 @@ multiversion! {
         }
     }
 
-    fn solve_rows_transposed<T: Real>(a: &[T], n: usize, n_rhs: usize, x: &mut [T], lower: bool, unit_diagonal: bool) {
+    fn solve_rows_transposed<T: Real>(a: &[T], n: usize, n_rhs: usize, x: &mut [T], triangle: Triangle) {
+        let Triangle { lower, unit_diagonal, .. } = triangle;
         for step in 0..n {
             let i = if lower { n - 1 - step } else { step };
             let row = &a[i * n..][..n];

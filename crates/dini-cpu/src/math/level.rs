@@ -65,31 +65,33 @@ fn detected() -> Level {
 macro_rules! multiversion {
     ($(
         $(#[$doc:meta])*
-        $visibility:vis fn $name:ident<$p:ident: $bound:path>($($arg:ident: $t:ty),* $(,)?) $(-> $r:ty)? $body:block
+        $visibility:vis fn $name:ident<$p:ident: $bound:path $(, const $n:ident: usize)?>(
+            $($arg:ident: $t:ty),* $(,)?
+        ) $(-> $r:ty)? $body:block
     )*) => { $(
         $(#[$doc])*
         #[allow(clippy::too_many_arguments, reason = "one function per loop over raw matrices")]
-        $visibility fn $name<$p: $bound>($($arg: $t),*) $(-> $r)? {
+        $visibility fn $name<$p: $bound $(, const $n: usize)?>($($arg: $t),*) $(-> $r)? {
             #[inline(always)]
-            fn body<$p: $bound>($($arg: $t),*) $(-> $r)? $body
+            fn body<$p: $bound $(, const $n: usize)?>($($arg: $t),*) $(-> $r)? $body
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2<$p: $bound>($($arg: $t),*) $(-> $r)? {
-                body::<$p>($($arg),*)
+            fn avx2<$p: $bound $(, const $n: usize)?>($($arg: $t),*) $(-> $r)? {
+                body::<$p $(, $n)?>($($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-            fn avx512<$p: $bound>($($arg: $t),*) $(-> $r)? {
-                body::<$p>($($arg),*)
+            fn avx512<$p: $bound $(, const $n: usize)?>($($arg: $t),*) $(-> $r)? {
+                body::<$p $(, $n)?>($($arg),*)
             }
             match $crate::math::level::level() {
-                $crate::math::level::Level::Baseline => body::<$p>($($arg),*),
+                $crate::math::level::Level::Baseline => body::<$p $(, $n)?>($($arg),*),
                 // SAFETY: `level` has found the instruction set on this processor.
                 #[cfg(target_arch = "x86_64")]
-                $crate::math::level::Level::Avx2 => unsafe { avx2::<$p>($($arg),*) },
+                $crate::math::level::Level::Avx2 => unsafe { avx2::<$p $(, $n)?>($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                $crate::math::level::Level::Avx512 => unsafe { avx512::<$p>($($arg),*) },
+                $crate::math::level::Level::Avx512 => unsafe { avx512::<$p $(, $n)?>($($arg),*) },
             }
         }
     )* };

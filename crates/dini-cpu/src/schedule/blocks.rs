@@ -224,7 +224,7 @@ impl Block<'_> {
             self.slots.release(flag[0].slot);
         }
         let (body, swaps) = self.body(body, for_body, &carries, vec![], &[]);
-        self.steps.push(Step::While { cond, flag: flag[0].slot, body, swaps });
+        self.steps.push(Step::While { cond, flag: flag[0].slot, body, swaps, origin: node.origin });
     }
 
     fn scan(&mut self, node: &Node, body: &Graph, n_captures: usize, n_carry: usize, length: usize, reverse: bool) {
@@ -249,7 +249,7 @@ impl Block<'_> {
         let rows = rows.into_iter().map(|slot| Held { slot, by: By::Others }).collect();
         let (body, swaps) = self.body(body, given, &carries, rows, &out_rows);
         if length > 0 {
-            self.steps.push(Step::Scan { length, reverse, windows, body, swaps });
+            self.steps.push(Step::Scan { length, reverse, windows, body, swaps, origin: node.origin });
         }
     }
 

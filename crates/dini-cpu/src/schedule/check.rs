@@ -119,7 +119,7 @@ fn check_steps(slots: &[Slot], steps: &[Step<KernelStep>]) -> Checked {
                     distinct(slots, &reads, *slot)?;
                 }
             }
-            Step::While { cond, flag, body, swaps } => {
+            Step::While { cond, flag, body, swaps, origin: _ } => {
                 check_steps(slots, cond)?;
                 fits(slots, *flag, 1)?;
                 check_steps(slots, body)?;
@@ -129,7 +129,7 @@ fn check_steps(slots: &[Slot], steps: &[Step<KernelStep>]) -> Checked {
                 fits(slots, *index, size_of::<i32>())?;
                 branches.iter().try_for_each(|branch| check_steps(slots, branch))?;
             }
-            Step::Scan { length, reverse: _, windows, body, swaps } => {
+            Step::Scan { length, reverse: _, windows, body, swaps, origin: _ } => {
                 for moving in windows {
                     fits(slots, moving.over, moving.row * length)?;
                 }

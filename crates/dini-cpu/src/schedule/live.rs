@@ -21,6 +21,12 @@ impl Effect {
         visit(step, &mut effect.reads, &mut effect.writes);
         effect
     }
+
+    /// Whether a slot is read before it is written.
+    #[allow(dead_code, reason = "only a compiler asks, which not every machine has")]
+    pub fn reads(&self, slot: SlotId) -> bool {
+        self.reads.contains(&slot)
+    }
 }
 
 impl Needed {
@@ -40,54 +46,25 @@ impl Needed {
         self.0.extend(&effect.reads);
     }
 
-    /// What is needed after any step inside of a loop or branch, of what is needed after that: all that its steps read,
-    /// and what the loop itself reads between them.
+    /// What is needed after the steps inside of a loop or branch, of what is needed after that: also what the next round
+    /// reads, and what the loop itself does between rounds.
     pub fn inside(&self, step: &Step<KernelStep>) -> Needed {
         let mut all = self.0.clone();
-        let mut add = |step: &Step<KernelStep>| {
-            all.extend(Effect::of(step).reads);
-            match step {
-                Step::While { flag, swaps, .. } => {
-                    all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).chain([*flag]));
-                }
-                Step::Scan { windows, swaps, .. } => {
-                    all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]));
-                    all.extend(windows.iter().map(|moving| moving.window));
-                }
-                _ => {}
+        all.extend(Effect::of(step).reads);
+        match step {
+            Step::While { flag, body, swaps, .. } => {
+                let (mut reads, mut writes) = (HashSet::new(), HashSet::new());
+                body.iter().for_each(|step| visit(step, &mut reads, &mut writes));
+                all.extend(reads);
+                all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).chain([*flag]));
             }
-        };
-        add(step);
-        for_each_nested(step, &mut add);
+            Step::Scan { windows, swaps, .. } => {
+                all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]));
+                all.extend(windows.iter().map(|moving| moving.window));
+            }
+            _ => {}
+        }
         Needed(all)
-    }
-}
-
-fn for_each_nested(step: &Step<KernelStep>, f: &mut dyn FnMut(&Step<KernelStep>)) {
-    let mut all = |steps: &[Step<KernelStep>]| {
-        for step in steps {
-            f(step);
-            for_each_nested(step, f);
-        }
-    };
-    match step {
-        Step::While { cond, body, .. } => {
-            all(cond);
-            all(body);
-        }
-        Step::Switch { branches, .. } => branches.iter().for_each(|branch| all(branch)),
-        Step::Scan { body, .. } => all(body),
-        Step::Kernel(_)
-        | Step::Copy { .. }
-        | Step::Assemble { .. }
-        | Step::ArgReduce { .. }
-        | Step::Cumulative { .. }
-        | Step::DynamicSlice { .. }
-        | Step::DynamicUpdate { .. }
-        | Step::Gather { .. }
-        | Step::Scatter { .. }
-        | Step::Dot { .. }
-        | Step::Call { .. } => {}
     }
 }
 
@@ -122,7 +99,7 @@ fn visit(step: &Step<KernelStep>, reads: &mut HashSet<SlotId>, writes: &mut Hash
             args.iter().for_each(|(arg, _)| access(&[*arg], &[]));
             outs.iter().for_each(|(out, _)| access(&[], &[*out]));
         }
-        Step::While { cond, flag, body, swaps } => {
+        Step::While { cond, flag, body, swaps, .. } => {
             cond.iter().for_each(|step| visit(step, reads, writes));
             let mut in_body = writes.clone();
             body.iter().for_each(|step| visit(step, reads, &mut in_body));

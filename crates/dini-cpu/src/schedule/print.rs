@@ -73,7 +73,7 @@ fn print_steps(steps: &[Step<KernelStep>], f: &mut dyn Write, depth: usize) -> f
             Step::Call { call, origin: _, args, outs } => {
                 writeln!(f, "{indent}{} = call {} {}", list(outs.iter()), call.name, list(args.iter()))?;
             }
-            Step::While { cond, flag, body, swaps } => {
+            Step::While { cond, flag, body, swaps, origin: _ } => {
                 writeln!(f, "{indent}while")?;
                 print_steps(cond, f, depth + 1)?;
                 writeln!(f, "{indent}{flag} do")?;
@@ -86,7 +86,7 @@ fn print_steps(steps: &[Step<KernelStep>], f: &mut dyn Write, depth: usize) -> f
                     print_steps(branch, f, depth + 1)?;
                 }
             }
-            Step::Scan { length, reverse, windows, body, swaps } => {
+            Step::Scan { length, reverse, windows, body, swaps, origin: _ } => {
                 write!(f, "{indent}scan {length}{}", if *reverse { " reverse" } else { "" })?;
                 for moving in windows {
                     write!(f, " {} over {}", moving.window, moving.over)?;

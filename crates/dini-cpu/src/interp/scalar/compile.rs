@@ -1,6 +1,6 @@
 //! From steps to scalar programs.
 
-use super::{Arithmetic, CalledKernel, CellId, Code, Instruction, ScalarProgram, Transfer};
+use super::{Arithmetic, CalledKernel, CellId, Code, Instruction, Repeated, ScalarProgram, Transfer};
 use crate::{
     dtype::DType,
     element,
@@ -21,7 +21,7 @@ pub(in crate::interp) fn is_scalar(step: &Step<KernelStep>, slots: &[Slot]) -> b
             kernel.len == 1 && kernel.reduction.is_none() && kernel.operands.iter().all(|operand| fits(operand.dtype))
         }
         Step::Copy { from, to: _ } => from.len == 1 && fits(from.dtype),
-        Step::While { cond, flag: _, body, swaps } => {
+        Step::While { cond, flag: _, body, swaps, origin: _ } => {
             all(cond) && all(body) && swaps.iter().all(|&(a, b)| is_small(a) && is_small(b))
         }
         Step::Switch { branches, .. } => branches.len() < 1 << 16 && branches.iter().all(|branch| all(branch)),
@@ -154,6 +154,11 @@ impl Compiler<'_> {
         self.program.code.len() - 1
     }
 
+    /// Instructions of a round of each loop so far.
+    fn cost_of_loops(&self) -> usize {
+        self.program.loops.iter().map(|repeated| repeated.cost).sum()
+    }
+
     fn here(&self) -> u32 {
         self.program.code.len() as u32
     }
@@ -169,8 +174,11 @@ impl Compiler<'_> {
                 let (from, to) = (self.read(from.slot, 0, from.bytes())?, self.write(*to, from.bytes())?);
                 self.emit(Code::Move, [from, 0, 0], to, 0);
             }
-            Step::While { cond, flag, body, swaps } => {
+            Step::While { cond, flag, body, swaps, origin } => {
+                let rounds = self.lasting_cell()?;
+                self.emit(Code::Limit, [0; 3], rounds, 0);
                 let start = self.here();
+                let costs_before = self.cost_of_loops();
                 // The first test runs for sure, but on what earlier rounds left.
                 self.depth += 1;
                 self.steps(cond)?;
@@ -182,6 +190,10 @@ impl Compiler<'_> {
                     self.emit(Code::Swap, [a, 0, 0], b, 0);
                 }
                 self.depth -= 1;
+                let cost_inside = self.cost_of_loops() - costs_before;
+                let cost = (self.here() - start) as usize + 2 - cost_inside;
+                self.program.loops.push(Repeated { cost, origin: *origin });
+                self.emit(Code::Round, [0; 3], rounds, self.program.loops.len() as u32 - 1);
                 self.emit(Code::Jump, [0; 3], 0, start);
                 self.program.code[exit].index = self.here();
             }

@@ -19,8 +19,12 @@ impl Emitter<'_> {
         match inst.op {
             Op::Constant(_) | Op::Phi(_) => unreachable!("no code of its own"),
             Op::Uniform(operand) => {
-                let from = self.element(operand);
+                let from = self.only(operand);
                 self.uniform(self.lanes.operands[operand as usize].dtype, to, from);
+            }
+            Op::Element(element) => {
+                let from = self.element(element);
+                self.uniform(self.lanes.elements[element as usize].dtype, to, from);
             }
             Op::Load(operand, group) => {
                 let from = self.operand(operand, group);

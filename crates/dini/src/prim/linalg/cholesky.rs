@@ -10,15 +10,15 @@ use crate::{
 use dini_cpu::{
     dtype::DType,
     dtype::Element,
-    graph::{CallError, TensorMut, TensorRef},
+    graph::{CallError, CallFn, Routine, TensorMut, TensorRef},
     linalg,
     linalg::Real,
 };
 use std::sync::Arc;
 
-/// L, lower triangular, with A = L Lᵀ, for each matrix of a batch; shapes `batch + [n, n]`.
+/// L, lower triangular, with (A + Aᵀ)/2 = L Lᵀ, for each matrix of a batch; shapes `batch + [n, n]`.
 ///
-/// Only A's lower triangle is read. Where A is not positive definite, all of L is NaN.
+/// Where the symmetric part is not positive definite, all of L is NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cholesky;
 
@@ -30,14 +30,15 @@ impl Primitive for Cholesky {
             square_shape(a)?;
             Ok(vec![a.clone()])
         },
-        lower: Lower::Call(|_| {
-            Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
+        lower: Lower::Routine(|_| {
+            let function: Arc<CallFn> = Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
                 match args[0].data.dtype() {
                     DType::F32 => factor::<f32>(&args[0], &mut outs[0]),
                     _ => factor::<f64>(&args[0], &mut outs[0]),
                 }
                 Ok::<(), CallError>(())
-            })
+            });
+            (Routine::Cholesky, function)
         }),
         jvp: Jvp::By(|_, _, y, t| Ok(vec![t[0].as_ref().map(|a_dot| cholesky_jvp(&y[0], a_dot))])),
         transpose: Transpose::NotLinear,
@@ -50,14 +51,7 @@ impl Primitive for Cholesky {
 }
 
 fn factor<T: Real + Element>(a: &TensorRef<'_>, out: &mut TensorMut<'_>) {
-    let n = a.shape[a.shape.len() - 1];
-    if n == 0 {
-        return;
-    }
-    let matrices = a.data.as_slice::<T>().chunks_exact(n * n);
-    for (a, out) in matrices.zip(out.data.as_mut_slice::<T>().chunks_exact_mut(n * n)) {
-        linalg::cholesky(a, n, out);
-    }
+    linalg::cholesky(a.data.as_slice::<T>(), a.shape[a.shape.len() - 1], out.data.as_mut_slice::<T>());
 }
 
 pub(crate) fn cholesky(a: &Array) -> Array {
@@ -67,10 +61,9 @@ pub(crate) fn cholesky(a: &Array) -> Array {
 // Murray (2016), "Differentiation of the Cholesky decomposition". From A = L Lᵀ: Ȧ = L̇ Lᵀ + L L̇ᵀ, so
 // L⁻¹ Ȧ L⁻ᵀ = L⁻¹ L̇ + (L⁻¹ L̇)ᵀ. L⁻¹ L̇ is lower triangular, hence it is Φ of the left side, where Φ takes the lower
 // triangle and halves the diagonal: L̇ = L Φ(L⁻¹ Ȧ L⁻ᵀ).
-// Since only the lower triangle of A is read, Ȧ stands for its lower triangle mirrored. (JAX takes Ȧ as it is, and
-// symmetrizes A by (A + Aᵀ)/2 in the function that users call; `ops` does so too, and then both agree.)
+// Of A only the symmetric part counts, so Ȧ stands for its own.
 fn cholesky_jvp(l: &Array, a_dot: &Array) -> Array {
-    let a_dot = lower_triangle(a_dot, 0) + transposed(&lower_triangle(a_dot, -1));
+    let a_dot = (a_dot + transposed(a_dot)) * ops::scalar_like(0.5, a_dot);
     // (L⁻¹ Ȧ)ᵀ = Ȧ L⁻ᵀ for the symmetric Ȧ.
     let right = transposed(&triangular_solve(l, &a_dot, true, false, false));
     let both = triangular_solve(l, &right, true, false, false);
@@ -82,14 +75,15 @@ fn cholesky_jvp(l: &Array, a_dot: &Array) -> Array {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Result, jvp, vmap};
+    use crate::{Result, jvp, prim::linalg::upper_triangle, vmap};
 
-    /// Two positive-definite 3 × 3 matrices whose upper triangles are not those of a symmetric one, and a direction.
+    /// Two 3 × 3 matrices with a positive-definite symmetric part, not symmetric, and a direction.
     fn point() -> (Array, Array) {
         let numbers = |scale: f64| (0..18).map(|i| (f64::from(i) * scale).sin()).collect::<Vec<_>>();
         let m = Array::new(numbers(1.3), &[2, 3, 3]);
-        let upper = crate::prim::linalg::upper_triangle(&m, 1);
-        let a = product(&m, &transposed(&m)) + identity_like(m.aval()) + upper;
+        let upper = upper_triangle(&m, 1);
+        let skew = &upper - transposed(&upper);
+        let a = product(&m, &transposed(&m)) + identity_like(m.aval()) + skew;
         (a, Array::new(numbers(2.1), &[2, 3, 3]))
     }
 
@@ -112,10 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn the_lower_triangle_alone_is_factored_and_differentiated() {
+    fn the_symmetric_part_is_factored_and_differentiated() {
         let (a, a_dot) = point();
         let l = cholesky(&a);
-        assert_close(&lower_triangle(&product(&l, &transposed(&l)), 0), &lower_triangle(&a, 0), 1e-12);
+        assert_close(&product(&l, &transposed(&l)), &((&a + transposed(&a)) * 0.5), 1e-12);
         let factor = |a: Array| Ok(cholesky(&a));
         check_derivative(factor, &a, &a_dot, 1e-6, 1e-8);
         let first = |a: Array| -> Result<Array> { Ok(jvp(factor, a, a_dot.clone())?.1) };
@@ -130,6 +124,6 @@ mod tests {
 
     #[test]
     fn no_positive_definite_matrix_no_factor() {
-        assert!(elements(&cholesky(&Array::from([[1.0, 0.0], [2.0, 1.0]]))).iter().all(|x| x.is_nan()));
+        assert!(elements(&cholesky(&Array::from([[1.0, 2.0], [2.0, 1.0]]))).iter().all(|x| x.is_nan()));
     }
 }

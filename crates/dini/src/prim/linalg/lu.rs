@@ -17,7 +17,7 @@ use crate::{
 };
 use dini_cpu::{
     dtype::{DType, Element},
-    graph::{CallError, OutOfBounds, TensorMut, TensorRef},
+    graph::{CallError, CallFn, OutOfBounds, Routine, TensorMut, TensorRef},
     linalg::{self, Real},
 };
 use std::sync::Arc;
@@ -39,14 +39,15 @@ impl Primitive for Lu {
             let integers = |k: usize| Aval::new(DType::I32, &[batch, &[k]].concat());
             Ok(vec![a.clone(), integers(m.min(n)), integers(m)])
         },
-        lower: Lower::Call(|_| {
-            Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
+        lower: Lower::Routine(|_| {
+            let function: Arc<CallFn> = Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
                 match args[0].data.dtype() {
                     DType::F32 => factor::<f32>(&args[0], outs),
                     _ => factor::<f64>(&args[0], outs),
                 }
                 Ok::<(), CallError>(())
-            })
+            });
+            (Routine::Lu, function)
         }),
         jvp: Jvp::By(|_, _, y, t| Ok(vec![t[0].as_ref().map(|a_dot| lu_jvp(&y[0], &y[2], a_dot)), None, None])),
         transpose: Transpose::NotLinear,

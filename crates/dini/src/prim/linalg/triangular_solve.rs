@@ -13,7 +13,7 @@ use crate::{
 };
 use dini_cpu::{
     dtype::{DType, Element},
-    graph::{CallError, TensorMut, TensorRef},
+    graph::{CallError, CallFn, Routine, TensorMut, TensorRef},
     linalg::{self, Real},
 };
 use std::sync::Arc;
@@ -37,15 +37,17 @@ impl Primitive for TriangularSolve {
     const NAME: &'static str = "triangular_solve";
     const RULES: Rules<Self> = Rules {
         infer: |_, avals| infer(avals),
-        lower: Lower::Call(|p| {
+        lower: Lower::Routine(|p| {
             let p = *p;
-            Arc::new(move |args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
+            let function: Arc<CallFn> = Arc::new(move |args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
                 match args[0].data.dtype() {
                     DType::F32 => p.solve::<f32>(args, &mut outs[0]),
                     _ => p.solve::<f64>(args, &mut outs[0]),
                 }
                 Ok::<(), CallError>(())
-            })
+            });
+            let TriangularSolve { lower, transpose, unit_diagonal } = p;
+            (Routine::TriangularSolve { lower, transpose, unit_diagonal }, function)
         }),
         jvp: Jvp::By(|p, x, y, t| Ok(vec![p.jvp(&x[0], &y[0], t)])),
         transpose: Transpose::By(triangular_solve_transpose),
@@ -92,14 +94,9 @@ fn infer(avals: &[Aval]) -> Result<Vec<Aval>> {
 impl TriangularSolve {
     fn solve<T: Real + Element>(self, args: &[TensorRef<'_>], out: &mut TensorMut<'_>) {
         let (n, n_rhs) = (args[1].shape[args[1].shape.len() - 2], args[1].shape[args[1].shape.len() - 1]);
-        if n == 0 || n_rhs == 0 {
-            return;
-        }
-        let matrices = args[0].data.as_slice::<T>().chunks_exact(n * n);
-        let sides = args[1].data.as_slice::<T>().chunks_exact(n * n_rhs);
-        for ((a, b), x) in matrices.zip(sides).zip(out.data.as_mut_slice::<T>().chunks_exact_mut(n * n_rhs)) {
-            linalg::triangular_solve(a, b, n, n_rhs, x, self.lower, self.transpose, self.unit_diagonal);
-        }
+        let (a, b) = (args[0].data.as_slice::<T>(), args[1].data.as_slice::<T>());
+        let x = out.data.as_mut_slice::<T>();
+        linalg::triangular_solve(a, b, n, n_rhs, x, self.lower, self.transpose, self.unit_diagonal);
     }
 
     // A X = B gives Ȧ X + A Ẋ = Ḃ, so Ẋ = A⁻¹ (Ḃ − Ȧ X): one solve. Here A stands for the triangle that is read, so what

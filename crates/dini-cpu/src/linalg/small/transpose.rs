@@ -1,0 +1,264 @@
+//! From problems one after another to lanes, and back: 8 × 8 transposes.
+//!
+//! On x86-64 they go through registers; the compiler would move element by element, which takes four times as long. What
+//! goes to lanes is stored in vectors as wide as those that are loaded next, which otherwise wait for the stores to end.
+
+use super::{LANES, Part};
+use crate::math::level::{Level, level};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// Moves a part of eight problems of `size` elements each to their lanes, or from there if not `TO_LANES`.
+///
+/// # Safety
+/// There are `size` elements at each of `problems` and at `lanes`; what is written is not shared, except that problems
+/// may be the same if their lanes are equal.
+pub(super) unsafe fn tiles<T: Copy, const TO_LANES: bool>(
+    problems: [*mut T; LANES],
+    lanes: *mut [T; LANES],
+    size: usize,
+    part: Part,
+) {
+    // SAFETY: promised by the caller; `level` has found the instruction set on this processor.
+    unsafe {
+        match level() {
+            Level::Baseline => body::<T, TO_LANES>(problems, lanes, size, part, |from, to| portable(from, to)),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => tiles_avx2::<T, TO_LANES>(problems, lanes, size, part),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => tiles_avx512::<T, TO_LANES>(problems, lanes, size, part),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`tiles`]; and the processor must have AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn tiles_avx2<T: Copy, const TO_LANES: bool>(
+    problems: [*mut T; LANES],
+    lanes: *mut [T; LANES],
+    size: usize,
+    part: Part,
+) {
+    // SAFETY: promised by the caller.
+    unsafe { body::<T, TO_LANES>(problems, lanes, size, part, |from, to| avx2(from, to)) }
+}
+
+/// # Safety
+/// As for [`tiles`]; and the processor must have AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f")]
+unsafe fn tiles_avx512<T: Copy, const TO_LANES: bool>(
+    problems: [*mut T; LANES],
+    lanes: *mut [T; LANES],
+    size: usize,
+    part: Part,
+) {
+    // SAFETY: promised by the caller.
+    unsafe { body::<T, TO_LANES>(problems, lanes, size, part, |from, to| avx512(from, to)) }
+}
+
+/// The last tile overlaps the one before if `size` is no multiple of eight, and moves the same elements once more.
+///
+/// # Safety
+/// As for [`tiles`].
+#[inline(always)]
+unsafe fn body<T: Copy, const TO_LANES: bool>(
+    problems: [*mut T; LANES],
+    lanes: *mut [T; LANES],
+    size: usize,
+    part: Part,
+    transpose: impl Fn([*const T; LANES], [*mut T; LANES]),
+) {
+    // SAFETY: promised by the caller: places up to `size` are moved.
+    unsafe {
+        if size < LANES {
+            for at in 0..size {
+                if TO_LANES {
+                    *lanes.add(at) = problems.map(|problem| *problem.add(at));
+                } else {
+                    problems.into_iter().zip(*lanes.add(at)).for_each(|(problem, x)| *problem.add(at) = x);
+                }
+            }
+            return;
+        }
+        for tile_idx in 0..size.div_ceil(LANES) {
+            let at = (tile_idx * LANES).min(size - LANES);
+            if !part.touches(at) {
+                continue;
+            }
+            let runs = problems.map(|problem| problem.add(at));
+            let vectors: [*mut T; LANES] = std::array::from_fn(|k| lanes.add(at + k).cast());
+            if TO_LANES {
+                transpose(runs.map(|run| run.cast_const()), vectors);
+            } else {
+                transpose(vectors.map(|vector| vector.cast_const()), runs);
+            }
+        }
+    }
+}
+
+/// Element k of run l becomes element l of run k.
+///
+/// # Safety
+/// Eight elements can be read at each place of `from` and written at each of `to`.
+#[inline(always)]
+unsafe fn portable<T: Copy>(from: [*const T; LANES], to: [*mut T; LANES]) {
+    for (k, to) in to.into_iter().enumerate() {
+        for (l, from) in from.into_iter().enumerate() {
+            // SAFETY: promised by the caller.
+            unsafe { to.add(l).write(from.add(k).read()) }
+        }
+    }
+}
+
+/// The same.
+///
+/// # Safety
+/// As for [`portable`]; and the processor must have AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn avx2<T: Copy>(from: [*const T; LANES], to: [*mut T; LANES]) {
+    // SAFETY: promised by the caller; only bits move.
+    unsafe {
+        match size_of::<T>() {
+            4 => singles(from.map(<*const T>::cast), to.map(<*mut T>::cast)),
+            8 => doubles_by_fours(from.map(<*const T>::cast), to.map(<*mut T>::cast)),
+            _ => portable(from, to),
+        }
+    }
+}
+
+/// The same.
+///
+/// # Safety
+/// As for [`portable`]; and the processor must have AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f")]
+#[inline]
+unsafe fn avx512<T: Copy>(from: [*const T; LANES], to: [*mut T; LANES]) {
+    // SAFETY: promised by the caller; only bits move.
+    unsafe {
+        match size_of::<T>() {
+            4 => singles(from.map(<*const T>::cast), to.map(<*mut T>::cast)),
+            8 => doubles(from.map(<*const T>::cast), to.map(<*mut T>::cast)),
+            _ => portable(from, to),
+        }
+    }
+}
+
+/// Four blocks of 4 × 4: by pairs, then fours.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn doubles_by_fours(from: [*const f64; LANES], to: [*mut f64; LANES]) {
+    for (row, column) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+        // SAFETY: promised by the caller: four of the eight elements of each run.
+        unsafe {
+            let (a, b) = (_mm256_loadu_pd(from[row].add(column)), _mm256_loadu_pd(from[row + 1].add(column)));
+            let (c, d) = (_mm256_loadu_pd(from[row + 2].add(column)), _mm256_loadu_pd(from[row + 3].add(column)));
+            let (ab_even, ab_odd) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            let (cd_even, cd_odd) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+            _mm256_storeu_pd(to[column].add(row), _mm256_permute2f128_pd::<0x20>(ab_even, cd_even));
+            _mm256_storeu_pd(to[column + 1].add(row), _mm256_permute2f128_pd::<0x20>(ab_odd, cd_odd));
+            _mm256_storeu_pd(to[column + 2].add(row), _mm256_permute2f128_pd::<0x31>(ab_even, cd_even));
+            _mm256_storeu_pd(to[column + 3].add(row), _mm256_permute2f128_pd::<0x31>(ab_odd, cd_odd));
+        }
+    }
+}
+
+/// By pairs, then fours, then eights. (No closures: those with instruction sets of their own are not inlined.)
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn doubles(from: [*const f64; LANES], to: [*mut f64; LANES]) {
+    let mut rows = [_mm512_setzero_pd(); LANES];
+    for (row, from) in rows.iter_mut().zip(from) {
+        // SAFETY: promised by the caller.
+        *row = unsafe { _mm512_loadu_pd(from) };
+    }
+    let [a, b, c, d, e, f, g, h] = rows;
+    for odd in [0, 1] {
+        // The even, or odd, columns of two rows; then columns k and k + 4 of four rows.
+        let (ab, cd, ef, gh) = if odd == 0 {
+            (_mm512_unpacklo_pd(a, b), _mm512_unpacklo_pd(c, d), _mm512_unpacklo_pd(e, f), _mm512_unpacklo_pd(g, h))
+        } else {
+            (_mm512_unpackhi_pd(a, b), _mm512_unpackhi_pd(c, d), _mm512_unpackhi_pd(e, f), _mm512_unpackhi_pd(g, h))
+        };
+        let (first, first_of_lower) = (_mm512_shuffle_f64x2::<0x88>(ab, cd), _mm512_shuffle_f64x2::<0x88>(ef, gh));
+        let (second, second_of_lower) = (_mm512_shuffle_f64x2::<0xdd>(ab, cd), _mm512_shuffle_f64x2::<0xdd>(ef, gh));
+        // SAFETY: promised by the caller.
+        unsafe {
+            _mm512_storeu_pd(to[odd], _mm512_shuffle_f64x2::<0x88>(first, first_of_lower));
+            _mm512_storeu_pd(to[odd + 2], _mm512_shuffle_f64x2::<0x88>(second, second_of_lower));
+            _mm512_storeu_pd(to[odd + 4], _mm512_shuffle_f64x2::<0xdd>(first, first_of_lower));
+            _mm512_storeu_pd(to[odd + 6], _mm512_shuffle_f64x2::<0xdd>(second, second_of_lower));
+        }
+    }
+}
+
+/// By pairs, then fours, then eights.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn singles(from: [*const f32; LANES], to: [*mut f32; LANES]) {
+    let mut fours = [_mm256_setzero_ps(); LANES];
+    for (half, fours) in fours.chunks_exact_mut(4).enumerate() {
+        // SAFETY: promised by the caller.
+        let (a, b) = unsafe { (_mm256_loadu_ps(from[4 * half]), _mm256_loadu_ps(from[4 * half + 1])) };
+        // SAFETY: as above.
+        let (c, d) = unsafe { (_mm256_loadu_ps(from[4 * half + 2]), _mm256_loadu_ps(from[4 * half + 3])) };
+        // Elements 0, 1, 4 and 5 of two rows in turns, and elements 2, 3, 6 and 7.
+        let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        // Columns 0 to 3 of four rows, each beside the column that is four further.
+        fours[0] = _mm256_shuffle_ps::<0x44>(ab_low, cd_low);
+        fours[1] = _mm256_shuffle_ps::<0xee>(ab_low, cd_low);
+        fours[2] = _mm256_shuffle_ps::<0x44>(ab_high, cd_high);
+        fours[3] = _mm256_shuffle_ps::<0xee>(ab_high, cd_high);
+    }
+    for k in 0..4 {
+        // SAFETY: promised by the caller.
+        unsafe {
+            _mm256_storeu_ps(to[k], _mm256_permute2f128_ps::<0x20>(fours[k], fours[k + 4]));
+            _mm256_storeu_ps(to[k + 4], _mm256_permute2f128_ps::<0x31>(fours[k], fours[k + 4]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::Scalar;
+
+    #[track_caller]
+    fn check<T: Scalar>(number: impl Fn(usize) -> T) {
+        let from: Vec<T> = (0..64).map(number).collect();
+        let run = |transpose: unsafe fn([*const T; LANES], [*mut T; LANES])| {
+            let mut to = from.clone();
+            let start = to.as_mut_ptr();
+            // SAFETY: runs of eight inside of 64 elements.
+            unsafe {
+                transpose(std::array::from_fn(|l| from.as_ptr().add(8 * l)), std::array::from_fn(|k| start.add(8 * k)));
+            }
+            (0..64).for_each(|at| assert_eq!(to[at], from[at % 8 * 8 + at / 8]));
+        };
+        run(portable);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            run(avx2);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f") {
+            run(avx512);
+        }
+    }
+
+    #[test]
+    fn both_sizes() {
+        check(|at| at as f32);
+        check(|at| at as f64);
+    }
+}
