@@ -3,6 +3,7 @@
 //! Invariants: storage is aligned to [`ALIGNMENT`] bytes, that of less than a kilobyte to [`SMALL_ALIGNMENT`]; every byte below `len · size` is initialized; the bytes of a
 //! `bool` buffer are 0 or 1. A buffer knows nothing of shapes.
 
+mod pages;
 mod storage;
 
 use crate::{

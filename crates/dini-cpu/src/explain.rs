@@ -17,7 +17,7 @@ use crate::{
     schedule::{self, KernelStep, Schedule, Slot, SlotId, Step, Tensor},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     ops::{Add, AddAssign, Mul},
     sync::Arc,
     time::{Duration, Instant},
@@ -228,7 +228,24 @@ fn moved(read: usize, written: usize) -> Cost {
 
 fn explain_step(step: &Step<KernelStep>) -> Explained {
     match step {
-        Step::Kernel(KernelStep { kernel, slots }) => explain_kernel(kernel, slots),
+        Step::Kernel(KernelStep { kernel, slots }) => explain_kernel(kernel, slots, &Cached::default()),
+        Step::Strips { kernels, strips } => {
+            let local = strips.local.iter().map(|(slot, _)| *slot).collect();
+            let mut cached = Cached { touched: HashSet::new(), written: local };
+            let explain = |KernelStep { kernel, slots }: &KernelStep| {
+                let explained = explain_kernel(kernel, slots, &cached);
+                cached.touched.extend(slots);
+                cached.written.extend(kernel.stores.iter().map(|store| slots[store.to().0 as usize]));
+                explained
+            };
+            Explained {
+                what: format!("strips of {} of {} rows through", strips.per_strip, strips.n_rows),
+                cost: Cost::default(),
+                repeats: Repeats::Times(1),
+                inside: kernels.iter().map(explain).collect(),
+                measured: None,
+            }
+        }
         Step::Copy { from, to: _ } => leaf(format!("copy {from}"), moved(from.bytes(), from.bytes())),
         Step::Assemble { parts, to, fill: _ } => {
             let read = parts.iter().map(|(_, strided)| strided.len() * to.dtype.size()).sum();
@@ -302,7 +319,16 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
     }
 }
 
-fn explain_kernel(kernel: &Kernel, slots: &[SlotId]) -> Explained {
+/// What kernels that run strip by strip find in the cache.
+#[derive(Default)]
+struct Cached {
+    /// What some kernel has read or written: it costs no more reads.
+    touched: HashSet<SlotId>,
+    /// What goes to memory once, or never if it is local: it costs no more writes.
+    written: HashSet<SlotId>,
+}
+
+fn explain_kernel(kernel: &Kernel, slots: &[SlotId], cached: &Cached) -> Explained {
     let mut cost = Cost { launches: 1, ..Cost::default() };
     let uniform = kernel.uniform();
     let mut read = vec![0; kernel.operands.len()];
@@ -329,7 +355,9 @@ fn explain_kernel(kernel: &Kernel, slots: &[SlotId]) -> Explained {
     }
     for store in &kernel.stores {
         let to = kernel.operands[store.to().0 as usize];
-        cost.bytes_written += (to.len * to.dtype.size()) as u64;
+        if !cached.written.contains(&slots[store.to().0 as usize]) {
+            cost.bytes_written += (to.len * to.dtype.size()) as u64;
+        }
         if let Store::Reduce { combine, .. } = store {
             *ops.entry(format!("reduce {combine:?}").to_lowercase()).or_default() += 1;
             if to.dtype.is_inexact() {
@@ -337,7 +365,8 @@ fn explain_kernel(kernel: &Kernel, slots: &[SlotId]) -> Explained {
             }
         }
     }
-    cost.bytes_read = read.iter().zip(&kernel.operands).map(|(n, operand)| (n * operand.dtype.size()) as u64).sum();
+    let read = read.iter().zip(&kernel.operands).zip(slots).filter(|(_, slot)| !cached.touched.contains(slot));
+    cost.bytes_read = read.map(|((n, operand), _)| (n * operand.dtype.size()) as u64).sum();
     let list: Vec<String> =
         ops.into_iter().map(|(name, n)| if n == 1 { name } else { format!("{n} {name}") }).collect();
     let outs: Vec<String> = kernel

@@ -31,7 +31,7 @@ use scalar::ScalarProgram;
 use single::SingleProgram;
 use std::{cell::RefCell, sync::Arc};
 use strided::with_bits;
-use tile::TileProgram;
+use tile::{StripProgram, TileProgram};
 pub(crate) use watch::{Stopwatch, Unwatched, Watch};
 
 /// A kernel ready to run.
@@ -39,6 +39,8 @@ pub(crate) use watch::{Stopwatch, Unwatched, Watch};
 enum Launch {
     /// Tile by tile.
     Tiles(TileProgram),
+    /// Several kernels, strip by strip.
+    Strips(StripProgram),
     /// Kernels over one point, and loops of such: so many steps as one program.
     Scalars { program: ScalarProgram, n_steps: usize },
     /// The same as machine code.
@@ -132,6 +134,12 @@ impl Compiler<'_> {
     }
 
     fn step(&mut self, step: Step<KernelStep>, needed: &Needed) -> Step<Launch> {
+        if let Step::Strips { kernels, strips } = &step {
+            let programs = kernels.iter().map(|step| TileProgram::new(step, self.assembly.as_mut())).collect();
+            let program = StripProgram::new(programs, strips);
+            self.needs = self.needs.and(program.needs());
+            return Step::Kernel(Launch::Strips(program));
+        }
         let inside = match step {
             Step::While { .. } | Step::Switch { .. } | Step::Scan { .. } => needed.inside(&step),
             _ => Needed::default(),
@@ -270,6 +278,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watc
     unsafe {
         match step {
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
+            Step::Kernel(Launch::Strips(program)) => program.run(frame),
             Step::Kernel(Launch::Scalars { program, .. }) => program.run(frame)?,
             Step::Kernel(Launch::Single { program, .. }) => program.run(frame)?,
             Step::Copy { from, to } => {
@@ -311,6 +320,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watc
                 }
             }
             Step::Call { call, origin, args, outs } => call::run(call, *origin, args, outs, frame)?,
+            Step::Strips { .. } => unreachable!("compiled to one launch"),
             Step::Assemble { .. }
             | Step::ArgReduce { .. }
             | Step::Cumulative { .. }
@@ -376,6 +386,7 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
             },
             Step::Dot { a, b, plan, to } => plan.run(frame.read(*a), frame.read(*b), frame.write(*to)),
             Step::Kernel(_)
+            | Step::Strips { .. }
             | Step::Copy { .. }
             | Step::Call { .. }
             | Step::While { .. }

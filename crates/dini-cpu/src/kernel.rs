@@ -20,6 +20,9 @@ use crate::{dtype::DType, graph::Combine, math, scalar::ScalarOp};
 /// take in turns.
 pub(crate) const N_ACCUMULATORS: usize = 16;
 
+/// Points of a tile of kernels that combine: the same for all, so that the order of sums depends on shapes alone.
+pub(crate) const REDUCTION_TILE: usize = 512;
+
 /// A register: the position of the instruction that defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Reg(pub u32);

@@ -12,6 +12,7 @@ mod loops;
 mod lu;
 mod real;
 mod small;
+mod transpose;
 mod triangular;
 
 pub use cholesky::cholesky;

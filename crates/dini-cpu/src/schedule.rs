@@ -14,6 +14,7 @@ mod live;
 mod lower;
 mod print;
 mod slots;
+mod strips;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use crate::{
 
 pub(crate) use live::{Effect, Needed};
 pub(crate) use slots::{Slot, SlotId};
+pub(crate) use strips::{MAX_KERNELS, Strips};
 
 /// A graph ready to be executed.
 #[derive(Clone, Debug)]
@@ -131,6 +133,11 @@ pub(crate) struct Moving {
 #[derive(Clone, Debug)]
 pub(crate) enum Step<K> {
     Kernel(K),
+    /// Kernels that share rows, a few rows of each in turn.
+    Strips {
+        kernels: Vec<K>,
+        strips: Strips,
+    },
     /// Whole tensors; the slots differ.
     Copy {
         from: Tensor,
@@ -220,7 +227,9 @@ pub(crate) enum Step<K> {
 
 /// Fuses a graph and plans its memory.
 pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
-    let schedule = lower::lower(graph);
+    let mut schedule = lower::lower(graph);
+    let needed = Needed::by_outputs(&schedule.outputs);
+    schedule.steps = strips::group(std::mem::take(&mut schedule.steps), &schedule.slots, needed);
     debug_assert_eq!(schedule.check(), Ok(()), "\n{graph}\n{schedule}");
     schedule
 }
@@ -232,6 +241,7 @@ impl<K> Step<K> {
             Step::While { .. } | Step::Scan { .. } => true,
             Step::Switch { branches, .. } => branches.iter().flatten().any(Step::has_loops),
             Step::Kernel(_)
+            | Step::Strips { .. }
             | Step::Copy { .. }
             | Step::Assemble { .. }
             | Step::ArgReduce { .. }
@@ -253,6 +263,9 @@ impl<K> Step<K> {
     ) -> Step<L> {
         match self {
             Step::Kernel(k) => Step::Kernel(kernel(k)),
+            Step::Strips { kernels, strips } => {
+                Step::Strips { kernels: kernels.into_iter().map(kernel).collect(), strips }
+            }
             Step::Copy { from, to } => Step::Copy { from, to },
             Step::Assemble { fill, parts, to } => Step::Assemble { fill, parts, to },
             Step::ArgReduce { from, to, axis, largest } => Step::ArgReduce { from, to, axis, largest },

@@ -52,6 +52,7 @@ impl Outlook {
         for step in steps {
             match step {
                 Step::Kernel(KernelStep { kernel, .. }) => outlook.add(kernel),
+                Step::Strips { kernels, .. } => kernels.iter().for_each(|step| outlook.add(&step.kernel)),
                 Step::While { .. } | Step::Scan { .. } | Step::Switch { .. } => return None,
                 _ => {}
             }

@@ -6,9 +6,12 @@
 //!
 //! Invariant: every byte of a block is initialized, with zeros or with what an earlier owner left.
 
-use super::{ALIGNMENT, OutOfMemory, SMALL_ALIGNMENT};
+use super::{
+    ALIGNMENT, OutOfMemory, SMALL_ALIGNMENT,
+    pages::{HUGE, ask_for_huge},
+};
 use std::{
-    alloc::{Layout, alloc_zeroed, dealloc},
+    alloc::{Layout, alloc, alloc_zeroed, dealloc},
     cell::UnsafeCell,
     collections::BTreeMap,
     ptr::NonNull,
@@ -17,6 +20,9 @@ use std::{
 
 /// Blocks from this size on are kept.
 const MIN_KEPT: usize = 32 << 10;
+
+/// Blocks from this size on stand in huge pages.
+const MIN_HUGE: usize = 2 * HUGE;
 
 /// Kept blocks together take at most this much.
 const MAX_KEPT_TOTAL: usize = 256 << 20;
@@ -69,7 +75,11 @@ const fn dangling() -> NonNull<u8> {
 }
 
 fn layout(capacity: usize) -> Option<Layout> {
-    let alignment = if capacity < MIN_ALIGNED { SMALL_ALIGNMENT } else { ALIGNMENT };
+    let alignment = match capacity {
+        ..MIN_ALIGNED => SMALL_ALIGNMENT,
+        MIN_ALIGNED..MIN_HUGE => ALIGNMENT,
+        MIN_HUGE.. => HUGE,
+    };
     Layout::from_size_align(capacity, alignment).ok()
 }
 
@@ -137,7 +147,13 @@ impl Allocation {
         }
         let layout = layout(capacity)?;
         // SAFETY: the layout's size is not 0: what needs no memory is inline.
-        let data = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let data = NonNull::new(unsafe { if capacity < MIN_HUGE { alloc_zeroed(layout) } else { alloc(layout) } })?;
+        if capacity >= MIN_HUGE {
+            // Before the first write, which brings the pages.
+            ask_for_huge(data, capacity);
+            // SAFETY: allocated with that many bytes.
+            unsafe { data.write_bytes(0, capacity) };
+        }
         Some((Allocation { data, capacity }, true))
     }
 }

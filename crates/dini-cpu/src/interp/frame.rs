@@ -78,6 +78,13 @@ impl Frame {
         self.addresses[slot.0 as usize] = address;
     }
 
+    /// Points a slot at its own buffer again.
+    pub fn restore(&mut self, slot: SlotId) {
+        if let Some(buffer) = &self.owners[slot.0 as usize] {
+            self.addresses[slot.0 as usize] = buffer.as_ptr();
+        }
+    }
+
     /// Gives a slot a buffer.
     pub fn give(&mut self, slot: SlotId, buffer: Arc<Buffer>) {
         self.addresses[slot.0 as usize] = buffer.as_ptr();

@@ -1,19 +1,13 @@
 //! Rows at indices: gather and scatter.
 //!
-//! Rows are found for a chunk of places at a time, in a loop of its own for each type of index. The loops that move
-//! elements are left with little but loads and stores, so that the processor waits for many of them at once.
+//! A loop for each type of index and element. Where rows are single elements of a vector, it consists of little but loads and
+//! stores, so that the processor waits for many of them at once.
 
 use super::reduce::Fold;
 use crate::{
     math::{Scalar, Slice, SliceMut},
     schedule::Places,
 };
-
-/// Places whose rows are found together.
-const CHUNK: usize = 256;
-
-/// The row of an index that is outside: beyond those of any tensor.
-const OUTSIDE: usize = usize::MAX;
 
 /// An integer that names a row.
 trait Index: Copy {
@@ -47,73 +41,62 @@ fn place_on_axis<const CLIP: bool>(index: i64, n: usize) -> Option<usize> {
     usize::try_from(index).ok().filter(|&place| place < n)
 }
 
-/// The rows that the places from `start` on name.
+/// Calls `visit` with each place and the row that it names, if that is inside.
 #[inline(always)]
-fn find_rows<I: Index, const CLIP: bool>(indices: &[I], places: &Places, start: usize, rows: &mut [usize]) {
+fn for_each_row_of<I: Index, const CLIP: bool>(
+    indices: &[I],
+    places: &Places,
+    mut visit: impl FnMut(usize, Option<usize>),
+) {
     if let ([n], 1) = (&places.indexed[..], places.n_batches) {
-        for (row, &index) in rows.iter_mut().zip(&indices[start..]) {
-            *row = place_on_axis::<CLIP>(index.index(), *n).unwrap_or(OUTSIDE);
+        for (place, &index) in indices.iter().enumerate() {
+            visit(place, place_on_axis::<CLIP>(index.index(), *n));
         }
         return;
     }
     let k = places.indexed.len();
-    let (mut batch, mut left) = (start / places.n_places, places.n_places - start % places.n_places);
-    for (i, row) in rows.iter_mut().enumerate() {
-        let index = &indices[(start + i) * k..(start + i + 1) * k];
-        let mut axes = index.iter().zip(&places.indexed);
-        let found = axes.try_fold(batch, |row, (index, &n)| Some(row * n + place_on_axis::<CLIP>(index.index(), n)?));
-        *row = found.unwrap_or(OUTSIDE);
-        left -= 1;
-        if left == 0 {
-            (batch, left) = (batch + 1, places.n_places);
+    for batch in 0..places.n_batches {
+        for place in batch * places.n_places..(batch + 1) * places.n_places {
+            let mut axes = indices[place * k..(place + 1) * k].iter().zip(&places.indexed);
+            let row = axes.try_fold(batch, |row, (index, &n)| Some(row * n + place_on_axis::<CLIP>(index.index(), n)?));
+            visit(place, row);
         }
     }
 }
 
-/// Calls `visit` with the first place of each chunk and the rows of its places.
+/// Calls `visit` with each place and the row that it names, if that is inside or indices are clipped.
 #[inline(always)]
-fn for_each_chunk(places: &Places, indices: Slice<'_>, clip: bool, mut visit: impl FnMut(usize, &[usize])) {
-    let mut all = [OUTSIDE; CHUNK];
-    let n = places.n_batches * places.n_places;
-    for start in (0..n).step_by(CHUNK) {
-        let rows = &mut all[..CHUNK.min(n - start)];
-        macro_rules! find {
-            ($indices:expr) => {
-                if clip {
-                    find_rows::<_, true>($indices, places, start, rows)
-                } else {
-                    find_rows::<_, false>($indices, places, start, rows)
-                }
-            };
-        }
-        match indices {
-            Slice::U8(indices) => find!(indices),
-            Slice::U32(indices) => find!(indices),
-            Slice::U64(indices) => find!(indices),
-            Slice::I32(indices) => find!(indices),
-            Slice::I64(indices) => find!(indices),
-            Slice::Bool(_) | Slice::F32(_) | Slice::F64(_) => unreachable!("indices of type {}", indices.dtype()),
-        }
-        visit(start, rows);
+fn for_each_row(indices: Slice<'_>, places: &Places, clip: bool, visit: impl FnMut(usize, Option<usize>)) {
+    macro_rules! by_mode {
+        ($indices:expr) => {
+            if clip {
+                for_each_row_of::<_, true>($indices, places, visit)
+            } else {
+                for_each_row_of::<_, false>($indices, places, visit)
+            }
+        };
+    }
+    match indices {
+        Slice::U8(indices) => by_mode!(indices),
+        Slice::U32(indices) => by_mode!(indices),
+        Slice::U64(indices) => by_mode!(indices),
+        Slice::I32(indices) => by_mode!(indices),
+        Slice::I64(indices) => by_mode!(indices),
+        Slice::Bool(_) | Slice::F32(_) | Slice::F64(_) => unreachable!("indices of type {}", indices.dtype()),
     }
 }
 
 /// Rows at indices.
 pub(super) fn gather<T: Copy>(x: &[T], indices: Slice<'_>, places: &Places, clip: bool, outside: T, out: &mut [T]) {
     let n = places.row_len;
-    for_each_chunk(places, indices, clip, |start, rows| {
-        let out = &mut out[start * n..(start + rows.len()) * n];
-        if n == 1 {
-            for (out, &row) in out.iter_mut().zip(rows) {
-                *out = x.get(row).copied().unwrap_or(outside);
-            }
-            return;
-        }
-        for (out, &row) in out.chunks_exact_mut(n).zip(rows) {
-            match row {
-                OUTSIDE => out.fill(outside),
-                row => out.copy_from_slice(&x[row * n..(row + 1) * n]),
-            }
+    if n == 1 {
+        return for_each_row(indices, places, clip, |place, row| out[place] = row.map_or(outside, |row| x[row]));
+    }
+    for_each_row(indices, places, clip, |place, row| {
+        let out = &mut out[place * n..(place + 1) * n];
+        match row {
+            Some(row) => out.copy_from_slice(&x[row * n..(row + 1) * n]),
+            None => out.fill(outside),
         }
     });
 }
@@ -128,19 +111,17 @@ fn scatter<T: Copy>(
     mut update: impl FnMut(&mut T, T),
 ) {
     let n = places.row_len;
-    for_each_chunk(places, indices, false, |start, rows| {
-        let updates = &updates[start * n..(start + rows.len()) * n];
-        if n == 1 {
-            for (&x, &row) in updates.iter().zip(rows) {
-                if let Some(out) = out.get_mut(row) {
-                    update(out, x);
-                }
+    if n == 1 {
+        return for_each_row(indices, places, false, |place, row| {
+            if let Some(row) = row {
+                update(&mut out[row], updates[place]);
             }
-            return;
-        }
-        for (updates, &row) in updates.chunks_exact(n).zip(rows).filter(|(_, row)| **row != OUTSIDE) {
-            out[row * n..(row + 1) * n].iter_mut().zip(updates).for_each(|(out, &x)| update(out, x));
-        }
+        });
+    }
+    for_each_row(indices, places, false, |place, row| {
+        let Some(row) = row else { return };
+        let updates = &updates[place * n..(place + 1) * n];
+        out[row * n..(row + 1) * n].iter_mut().zip(updates).for_each(|(out, &x)| update(out, x));
     });
 }
 
@@ -163,7 +144,7 @@ pub(super) fn scatter_combine<T: Scalar, F: Fold<T>>(
 mod tests {
     use super::*;
 
-    /// Gathers, and scatters ones, more places than a chunk has; compares with one place after the other.
+    /// Gathers, and scatters ones; compares with one place after the other.
     #[track_caller]
     fn check(places: &Places, clip: bool) {
         let (k, n_places) = (places.indexed.len(), places.n_batches * places.n_places);

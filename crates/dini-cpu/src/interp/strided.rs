@@ -86,25 +86,36 @@ fn read_run<T: Copy>(from: &[T], place: usize, stride: isize, out: &mut [T]) {
 
 /// Reads the points `start..start + out.len()` of a box that reaches beyond a tensor.
 pub(super) fn read_padded<T: Copy>(padded: &Padded, from: &[T], fill: T, start: usize, out: &mut [T]) {
-    let stride = padded.strides[padded.strides.len() - 1];
-    let columns = padded.columns();
-    let mut done = 0;
+    let (mut row, mut column, mut done) = (start / padded.row(), start % padded.row(), 0);
     while done < out.len() {
-        let (row, column) = padded.row_of(start + done);
         let n = (out.len() - done).min(padded.row() - column);
-        let run = &mut out[done..done + n];
-        let first = columns.start.clamp(column, column + n) - column;
-        let end = columns.end.clamp(column, column + n) - column;
-        match row {
-            Some(place) if first < end => {
-                run[..first].fill(fill);
-                run[end..].fill(fill);
-                let place = place + (column + first) as isize * stride;
-                read_run(from, place as usize, stride, &mut run[first..end]);
-            }
-            Some(_) | None => run.fill(fill),
-        }
+        read_padded_row(padded, padded.row_place(row), column, from, fill, &mut out[done..done + n]);
         done += n;
+        (row, column) = (row + 1, 0);
+    }
+}
+
+/// Reads points of one row of such a box, from a column on.
+#[inline]
+pub(super) fn read_padded_row<T: Copy>(
+    padded: &Padded,
+    row: Option<isize>,
+    column: usize,
+    from: &[T],
+    fill: T,
+    out: &mut [T],
+) {
+    let (columns, stride) = (padded.columns(), padded.strides[padded.strides.len() - 1]);
+    let first = columns.start.clamp(column, column + out.len()) - column;
+    let end = columns.end.clamp(column, column + out.len()) - column;
+    match row {
+        Some(place) if first < end => {
+            out[..first].fill(fill);
+            out[end..].fill(fill);
+            let place = place + (column + first) as isize * stride;
+            read_run(from, place as usize, stride, &mut out[first..end]);
+        }
+        Some(_) | None => out.fill(fill),
     }
 }
 

@@ -12,6 +12,7 @@
 mod boxes;
 mod compile;
 mod reduction;
+mod strips;
 
 use super::{
     frame::{self, Frame, Needs},
@@ -29,6 +30,7 @@ use crate::{
 use boxes::Boxes;
 use compile::CELL_ALIGNMENT;
 use reduction::Reduction;
+pub(super) use strips::StripProgram;
 
 /// A kernel ready to run over its slots.
 #[derive(Debug)]
@@ -49,6 +51,9 @@ pub(super) struct TileProgram {
     boxes: Option<Boxes>,
     reduction: Option<Reduction>,
     scratch_bytes: usize,
+    /// Where the program's bases and its scratch space begin in those of the frame.
+    first_base: usize,
+    first_scratch: usize,
     /// An operand that the scratch space keeps away from.
     apart_from: Option<SlotId>,
 }
@@ -140,34 +145,60 @@ impl TileProgram {
     /// The slots must hold the operands that the kernel was compiled for; the frame has the program's scratch space.
     pub unsafe fn run(&self, frame: &mut Frame) {
         frame.n_kernels += 1;
+        self.bind(frame);
+        let bases = &mut frame.bases[self.first_base..][..self.bases.len()];
+        // SAFETY: promised by the caller; registers are written before they are read, by the kernel's order.
+        unsafe {
+            self.begin(bases);
+            match &self.reduction {
+                Some(reduction) => self.reduce(reduction, bases, 0..reduction.outer()),
+                None => self.run_points(bases, 0, self.len),
+            }
+        }
+    }
+
+    /// Fills the program's part of [`Frame::bases`].
+    fn bind(&self, frame: &mut Frame) {
+        let scratch = frame.scratch().wrapping_add(self.first_scratch);
         let apart = self.apart_from.map_or(0, |slot| {
-            let distance = (frame.address(slot) as usize).wrapping_sub(frame.scratch() as usize);
+            let distance = (frame.address(slot) as usize).wrapping_sub(scratch as usize);
             (distance.wrapping_add(PAGE / 2) % PAGE) & !(CELL_ALIGNMENT - 1)
         });
         for (i, base) in self.bases.iter().enumerate() {
             let (start, offset) = match *base {
                 Base::Slot { slot, offset } => (frame.address(slot), offset),
-                Base::Scratch { offset } => (frame.scratch(), offset + apart),
+                Base::Scratch { offset } => (scratch, offset + apart),
                 Base::Row => (std::ptr::null_mut(), 0),
             };
             // No bounds are known here; the checker compared offsets with the operands' lengths.
-            frame.bases[i] = start.wrapping_add(offset);
+            frame.bases[self.first_base + i] = start.wrapping_add(offset);
         }
-        let bases = &mut frame.bases[..self.bases.len()];
-        // SAFETY: promised by the caller; registers are written before they are read, by the kernel's order.
+    }
+
+    /// Computes what is the same at every point.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    unsafe fn begin(&self, bases: &[*mut u8]) {
+        // SAFETY: promised by the caller.
         unsafe {
             self.prologue.iter().for_each(|instruction| instruction.run(bases, 0, 1));
-            match &self.reduction {
-                Some(reduction) => self.reduce(reduction, bases),
-                None => {
-                    let mut start = 0;
-                    while start < self.len {
-                        let n = self.tile.min(self.len - start);
-                        self.run_tile(bases, start, n);
-                        start += n;
-                    }
-                }
+            if let Some(reduction) = &self.reduction {
+                self.clear_accumulators(reduction, bases);
             }
+        }
+    }
+
+    /// Runs the body over points, tile by tile.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    unsafe fn run_points(&self, bases: &mut [*mut u8], mut start: usize, end: usize) {
+        while start < end {
+            let n = self.tile.min(end - start);
+            // SAFETY: promised by the caller.
+            unsafe { self.run_tile(bases, start, n) }
+            start += n;
         }
     }
 

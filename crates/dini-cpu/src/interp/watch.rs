@@ -143,6 +143,7 @@ fn n_steps(step: &Step<Launch>) -> usize {
 fn code(step: &Step<Launch>) -> StepCode {
     match step {
         Step::Kernel(Launch::Tiles(program)) if program.has_machine_code() => StepCode::Machine,
+        Step::Kernel(Launch::Strips(program)) if program.has_machine_code() => StepCode::Machine,
         Step::Kernel(Launch::Single { .. }) => StepCode::Machine,
         Step::Call { .. } => StepCode::Called,
         Step::While { .. } | Step::Switch { .. } | Step::Scan { .. } => StepCode::Schedule,

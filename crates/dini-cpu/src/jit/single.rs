@@ -328,9 +328,9 @@ fn places(access: &Access, n: usize) -> Vec<Option<usize>> {
         Access::Padded(padded) => {
             let (columns, stride) = (padded.columns(), padded.strides[padded.strides.len() - 1]);
             let place = |point: usize| {
-                let (row, column) = padded.row_of(point);
-                let row = row.filter(|_| columns.contains(&column))?;
-                Some((row + column as isize * stride) as usize)
+                let (row, column) = (point / padded.row(), point % padded.row());
+                let first = padded.row_place(row).filter(|_| columns.contains(&column))?;
+                Some((first + column as isize * stride) as usize)
             };
             (0..n).map(place).collect()
         }

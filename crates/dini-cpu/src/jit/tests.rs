@@ -1,6 +1,7 @@
 //! Machine code against the interpreter, bit for bit.
 
 mod fallback;
+mod fused;
 mod rows;
 
 use crate::{

@@ -135,19 +135,19 @@ impl Padded {
         self.shape[self.shape.len() - 1]
     }
 
-    /// The row of a point: where its first point would stand, unless the row is not inside; and the point's coordinate in it.
+    /// Where the first point of a row would stand; rows are numbered in order. `None` if the row is not inside.
     #[inline]
-    pub fn row_of(&self, point: usize) -> (Option<isize>, usize) {
-        let last = self.shape.len() - 1;
-        let column = point % self.shape[last];
-        let (mut rest, mut place, mut is_inside) = (point / self.shape[last], self.offset, true);
-        for axis in (0..last).rev() {
+    pub fn row_place(&self, row: usize) -> Option<isize> {
+        let (mut rest, mut place, mut is_inside) = (row, self.offset, true);
+        for axis in (0..self.shape.len() - 1).rev() {
             let coordinate = if axis == 0 { rest } else { rest % self.shape[axis] };
-            rest /= self.shape[axis];
+            if axis > 0 {
+                rest /= self.shape[axis];
+            }
             place += coordinate as isize * self.strides[axis];
             is_inside &= self.inside[axis].contains(&coordinate);
         }
-        (is_inside.then_some(place), column)
+        is_inside.then_some(place)
     }
 
     /// The coordinates along the innermost axis that are inside.
@@ -183,8 +183,8 @@ mod tests {
             Access::Strided(strided) => strided.for_each_index(|i| out.push(i as isize)),
             Access::Padded(padded) => {
                 for point in 0..len {
-                    let (row, column) = padded.row_of(point);
-                    let row = row.filter(|_| padded.columns().contains(&column));
+                    let column = point % padded.row();
+                    let row = padded.row_place(point / padded.row()).filter(|_| padded.columns().contains(&column));
                     out.push(
                         row.map_or(-1, |place| place + column as isize * padded.strides[padded.strides.len() - 1]),
                     );

@@ -6,6 +6,7 @@
 use super::{
     real::Real,
     small::{self, MAX_ORDER},
+    transpose::{LANES, columns_to_runs},
 };
 use crate::math::level::multiversion;
 use faer::{
@@ -13,7 +14,6 @@ use faer::{
     dyn_stack::{MemBuffer, MemStack},
     linalg::cholesky::llt::factor as faer_factor,
 };
-use std::ops::Range;
 
 /// The lower factor L of the symmetric part (A + Aᵀ)/2 = L Lᵀ of each matrix in `a`, n × n and row-major, one after
 /// another; zeros above its diagonal.
@@ -56,49 +56,59 @@ pub fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
 
 /// One large factor. Where there is none, the last element is not a positive number.
 fn factor<T: Real>(a: &[T], n: usize, out: &mut [T]) {
-    write_symmetric_part(a, n, out);
+    let mut strip = vec![T::ZERO; LANES * strip_stride(n)];
+    write_symmetric_part(a, n, &mut strip, out);
     let columns = MatMut::from_column_major_slice_mut(&mut *out, n, n);
     let needed = faer_factor::cholesky_in_place_scratch::<T>(n, Par::Seq, Default::default());
     let mut memory = MemBuffer::new(needed);
     let stack = MemStack::new(&mut memory);
     match faer_factor::cholesky_in_place(columns, Default::default(), Par::Seq, stack, Default::default()) {
-        Ok(_) => turn_over(n, out),
+        Ok(_) => turn_over(n, &mut strip, out),
         Err(faer_factor::LltError::NonPositivePivot { .. }) => out[n * n - 1] = T::NAN,
     }
 }
 
-/// Rows and columns of the blocks that matrices are transposed by: a cache line of `f64`.
-const BLOCK: usize = 8;
+/// Runs of so many elements, and a few more: a power of two between them would be the same place in the cache.
+fn strip_stride(n: usize) -> usize {
+    n.next_multiple_of(LANES) + LANES
+}
 
-/// The blocks of a matrix that lie on or above its diagonal.
-#[inline(always)]
-fn upper_blocks(n: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    let starts = move |from: usize| (from..n).step_by(BLOCK);
-    let block = move |start: usize| start..n.min(start + BLOCK);
-    starts(0).flat_map(move |i| starts(i).map(move |j| (block(i), block(j))))
+/// The upper triangle of (A + Aᵀ)/2; what is below does not matter.
+fn write_symmetric_part<T: Real>(a: &[T], n: usize, strip: &mut [T], out: &mut [T]) {
+    let stride = strip_stride(n);
+    for start in (0..n).step_by(LANES) {
+        // The last strip begins earlier, so that it has eight columns too.
+        let start = start.min(n - LANES);
+        columns_to_runs(a, n, start..n, start, strip, stride);
+        for (row_idx, column) in (start..start + LANES).zip(strip.chunks_exact(stride)) {
+            let row = row_idx * n + start..(row_idx + 1) * n;
+            mean(&a[row.clone()], column, &mut out[row]);
+        }
+    }
 }
 
 multiversion! {
-    /// The upper triangle of (A + Aᵀ)/2; what is below does not matter.
-    fn write_symmetric_part<T: Real>(a: &[T], n: usize, out: &mut [T]) {
-        for (rows, columns) in upper_blocks(n) {
-            for i in rows {
-                for j in columns.clone() {
-                    out[i * n + j] = (a[i * n + j] + a[j * n + i]) * T::HALF;
-                }
-            }
+    /// (x + y)/2
+    fn mean<T: Real>(x: &[T], y: &[T], out: &mut [T]) {
+        for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+            *out = (x + y) * T::HALF;
         }
     }
+}
 
-    /// Turns an upper triangle into its transpose, with zeros above.
-    fn turn_over<T: Real>(n: usize, out: &mut [T]) {
-        for (rows, columns) in upper_blocks(n) {
-            for i in rows {
-                for j in columns.start.max(i + 1)..columns.end {
-                    out[j * n + i] = out[i * n + j];
-                    out[i * n + j] = T::ZERO;
-                }
-            }
+/// Turns an upper triangle into its transpose, with zeros above.
+fn turn_over<T: Real>(n: usize, strip: &mut [T], out: &mut [T]) {
+    let stride = strip_stride(n);
+    let mut end = n;
+    // From the last rows on: earlier ones need nothing of them.
+    while end > 0 {
+        let start = end.saturating_sub(LANES);
+        columns_to_runs(out, n, 0..end, start, strip, stride);
+        for (row_idx, column) in (start..end).zip(strip.chunks_exact(stride)) {
+            let (lower, upper) = out[row_idx * n..][..n].split_at_mut(row_idx + 1);
+            lower.copy_from_slice(&column[..=row_idx]);
+            upper.fill(T::ZERO);
         }
+        end = start;
     }
 }

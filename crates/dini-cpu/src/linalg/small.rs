@@ -8,16 +8,16 @@
 //! others. So problems can be divided among threads at will.
 
 pub(super) mod cholesky;
-mod transpose;
+pub(super) mod lu;
 pub(super) mod triangular;
 
-use super::real::Real;
+use super::{
+    real::Real,
+    transpose::{LANES, Part, Vectors, tiles},
+};
 
 /// Largest order of matrices that are treated here.
 pub(super) const MAX_ORDER: usize = 32;
-
-/// Problems in a group.
-const LANES: usize = 8;
 
 /// Memory for a group. It starts at a cache line, since each vector that straddles two costs a second access.
 struct Scratch<T> {
@@ -40,34 +40,12 @@ impl<T: Real> Scratch<T> {
     }
 }
 
-/// Which elements of a problem a kernel reads.
-#[derive(Clone, Copy)]
-enum Part {
-    All,
-    /// The lower triangle of matrices of this order.
-    Lower(usize),
-    /// The upper triangle.
-    Upper(usize),
-}
-
-impl Part {
-    /// Whether any of the eight elements from here on is read.
-    #[inline(always)]
-    fn touches(self, at: usize) -> bool {
-        match self {
-            Part::All => true,
-            Part::Lower(n) => at % n <= at / n || at % n + LANES > n,
-            Part::Upper(n) => at % n + LANES > at / n || at % n + LANES > n,
-        }
-    }
-}
-
 /// Brings a part of 1 to 8 problems of `size` elements to lanes; lanes that are left repeat the last problem.
 fn pack<T: Real>(problems: &[T], size: usize, part: Part, lanes: &mut [[T; LANES]]) {
     let last = check(problems.len(), size, lanes.len()) - 1;
     let problem = |l: usize| problems[l.min(last) * size..].as_ptr().cast_mut();
     // SAFETY: as many elements as `size` stand at each place, by the check; the problems are only read.
-    unsafe { transpose::tiles::<T, true>(std::array::from_fn(problem), lanes.as_mut_ptr(), size, part) }
+    unsafe { tiles::<T, true>(std::array::from_fn(problem), vectors(lanes), size, part) }
 }
 
 /// Brings 1 to 8 problems back. Lanes that are left must hold what the last problem's lane does.
@@ -77,8 +55,12 @@ fn unpack<T: Real>(lanes: &mut [[T; LANES]], size: usize, problems: &mut [T]) {
     // SAFETY: as many elements as `size` stand at each place, by the check; the lanes are only read.
     unsafe {
         let problem = |l: usize| start.add(l.min(last) * size);
-        transpose::tiles::<T, false>(std::array::from_fn(problem), lanes.as_mut_ptr(), size, Part::All);
+        tiles::<T, false>(std::array::from_fn(problem), vectors(lanes), size, Part::All);
     }
+}
+
+fn vectors<T>(lanes: &mut [[T; LANES]]) -> Vectors<T> {
+    Vectors { start: lanes.as_mut_ptr().cast(), stride: LANES }
 }
 
 /// The number of problems that have so many elements together.

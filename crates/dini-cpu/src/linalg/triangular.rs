@@ -134,9 +134,10 @@ multiversion! {
             let row = &a[i * n..][..n];
             let (before, rest) = x.split_at_mut(i * n_rhs);
             let (x_row, after) = rest.split_at_mut(n_rhs);
-            let (factors, solved) = if lower { (&row[..i], &*before) } else { (&row[i + 1..], &*after) };
-            for (&factor, solved) in factors.iter().zip(solved.chunks_exact(n_rhs)) {
-                subtract_multiple(factor, solved, x_row);
+            // In the order of solving, as small problems do.
+            for step in 0..step {
+                let (k, solved) = if lower { (step, &before[step * n_rhs..]) } else { (n - 1 - step, &after[(n - 2 - step - i) * n_rhs..]) };
+                subtract_multiple(row[k], &solved[..n_rhs], x_row);
             }
             if !unit_diagonal {
                 divide(x_row, row[i]);

@@ -56,6 +56,9 @@ fn check_steps(slots: &[Slot], steps: &[Step<KernelStep>]) -> Checked {
     for step in steps {
         match step {
             Step::Kernel(step) => check_kernel(slots, step)?,
+            Step::Strips { kernels, strips: _ } => {
+                kernels.iter().try_for_each(|step| check_kernel(slots, step))?;
+            }
             Step::Copy { from, to } => {
                 read(from)?;
                 may_write(slots, *to, from.bytes())?;

@@ -68,6 +68,15 @@ impl Needed {
     }
 }
 
+fn visit_kernel(KernelStep { kernel, slots }: &KernelStep, access: &mut impl FnMut(&[SlotId], &[SlotId])) {
+    for instruction in &kernel.body {
+        if let Instruction::Load { operand, .. } = instruction {
+            access(&[slots[operand.0 as usize]], &[]);
+        }
+    }
+    kernel.stores.iter().for_each(|store| access(&[], &[slots[store.to().0 as usize]]));
+}
+
 /// Adds what a step reads unless it was written, and what it is sure to write.
 fn visit(step: &Step<KernelStep>, reads: &mut HashSet<SlotId>, writes: &mut HashSet<SlotId>) {
     let mut access = |read: &[SlotId], written: &[SlotId]| {
@@ -75,13 +84,11 @@ fn visit(step: &Step<KernelStep>, reads: &mut HashSet<SlotId>, writes: &mut Hash
         writes.extend(written);
     };
     match step {
-        Step::Kernel(KernelStep { kernel, slots }) => {
-            for instruction in &kernel.body {
-                if let Instruction::Load { operand, .. } = instruction {
-                    access(&[slots[operand.0 as usize]], &[]);
-                }
-            }
-            kernel.stores.iter().for_each(|store| access(&[], &[slots[store.to().0 as usize]]));
+        Step::Kernel(kernel) => visit_kernel(kernel, &mut access),
+        Step::Strips { kernels, strips } => {
+            kernels.iter().for_each(|kernel| visit_kernel(kernel, &mut access));
+            // They have nothing to do with what stood there, and leave nothing.
+            writes.retain(|slot| strips.local.iter().all(|(local, _)| local != slot));
         }
         Step::Copy { from, to } => access(&[from.slot], &[*to]),
         Step::Assemble { fill, parts, to } => {

@@ -42,6 +42,16 @@ fn print_steps(steps: &[Step<KernelStep>], f: &mut dyn Write, depth: usize) -> f
     for step in steps {
         match step {
             Step::Kernel(KernelStep { kernel, slots }) => kernel.print(f, &indent, &|i| slots[i].to_string())?,
+            Step::Strips { kernels, strips } => {
+                write!(f, "{indent}strips of {} of {} rows", strips.per_strip, strips.n_rows)?;
+                for (slot, row_bytes) in &strips.local {
+                    write!(f, " {slot}:{row_bytes}")?;
+                }
+                f.write_str("\n")?;
+                for KernelStep { kernel, slots } in kernels {
+                    kernel.print(f, &format!("{indent}  "), &|i| slots[i].to_string())?;
+                }
+            }
             Step::Copy { from, to } => writeln!(f, "{indent}{to} = copy {from}")?,
             Step::Assemble { fill, parts, to } => {
                 write!(f, "{indent}{to} = assemble {fill}")?;

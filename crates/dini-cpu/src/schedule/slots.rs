@@ -42,6 +42,10 @@ impl Slot {
     }
 }
 
+/// A slot that grows gets at most so many times larger: kernels that share rows (see [`super::strips`]) do well without rows
+/// of different sizes in one slot, and small ones save little.
+const MAX_GROWTH: usize = 16;
+
 /// All slots, and those temporaries that hold nothing now.
 #[derive(Default)]
 pub(super) struct Slots {
@@ -103,7 +107,9 @@ impl Slots {
         let size = |slot: &SlotId| self.bytes(*slot);
         let fits = self.free.iter().enumerate().filter(|(_, slot)| (bytes..=2 * bytes).contains(&size(slot)));
         let tightest = fits.min_by_key(|(_, slot)| size(slot)).map(|(i, _)| i);
-        let grows = |&(_, slot): &(usize, &SlotId)| !self.is_fixed[slot.0 as usize] && size(slot) < bytes;
+        let grows = |&(_, slot): &(usize, &SlotId)| {
+            !self.is_fixed[slot.0 as usize] && size(slot) < bytes && bytes / MAX_GROWTH <= size(slot)
+        };
         let found = tightest
             .or_else(|| self.free.iter().enumerate().filter(grows).max_by_key(|(_, slot)| size(slot)).map(|(i, _)| i));
         let Some(i) = found else { return self.add(Slot::Temporary { bytes }) };

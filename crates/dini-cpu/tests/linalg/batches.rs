@@ -1,7 +1,7 @@
 //! Many problems in one call: each gives the bits that it gives alone, whatever its neighbours are.
 
 use super::{Random, max_difference, positive_definite, product, to, transposed};
-use dini_cpu::linalg::{Real, cholesky, triangular_solve};
+use dini_cpu::linalg::{Real, cholesky, lu, triangular_solve};
 
 /// Orders around the edges of tiles and of groups, and those from which on a matrix is treated alone.
 const ORDERS: [usize; 16] = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65];
@@ -159,4 +159,68 @@ fn check_triangular<T: Real>(convert: impl Fn(f64) -> T, widen: impl Fn(T) -> f6
 fn triangular_solves_of_many() {
     check_triangular(|x| x, |x| x, 1e-14);
     check_triangular(|x| x as f32, f64::from, 1e-5);
+}
+
+/// The packed factors, and pivots and permutations behind them as numbers.
+fn factored<T: Real>(a: &[T], count: usize, (m, n): (usize, usize), number: impl Fn(i32) -> T) -> Vec<T> {
+    let rank = m.min(n);
+    let (mut packed, mut pivots, mut permutation) =
+        (vec![T::ONE; a.len()], vec![-1; count * rank], vec![-1; count * m]);
+    lu(a, m, n, &mut packed, &mut pivots, &mut permutation);
+    let mut all = vec![];
+    for at in 0..count {
+        all.extend_from_slice(&packed[at * m * n..][..m * n]);
+        all.extend(pivots[at * rank..][..rank].iter().map(|&pivot| number(pivot)));
+        all.extend(permutation[at * m..][..m].iter().map(|&row| number(row)));
+    }
+    all
+}
+
+fn check_lu<T: Real>(convert: impl Fn(f64) -> T, widen: impl Fn(T) -> f64, tolerance: f64) {
+    let mut random = Random(14);
+    let mut shapes: Vec<(usize, usize)> = ORDERS.into_iter().map(|n| (n, n)).collect();
+    shapes.extend([(1, 9), (9, 1), (5, 0), (0, 5), (3, 7), (16, 5), (31, 32), (40, 3), (3, 40)]);
+    for (m, n) in shapes {
+        let rank = m.min(n);
+        for count in COUNTS.into_iter().filter(|count| count * m * n < 70_000) {
+            let mut a = random.vector(count * m * n);
+            for (idx, a) in a.chunks_exact_mut((m * n).max(1)).enumerate() {
+                match idx % 5 {
+                    // Ties, a column of zeros, something that is no number.
+                    1 => a.iter_mut().for_each(|x| *x = x.signum()),
+                    2 => (0..m).for_each(|i| a[i * n + n / 2] = 0.0),
+                    3 => a[random.below(m * n)] = [f64::NAN, f64::INFINITY][idx % 2],
+                    _ => {}
+                }
+            }
+            let a = to(&a, &convert);
+            let result = m * n + rank + m;
+            let what = format!("{m} × {n}");
+            // With no elements there is nothing to count the matrices by but the permutation: all at once.
+            let whole = check_alike([(&a, m * n), (&[], 0)], result, count, &what, |[a, _], out| {
+                let count = out.len().checked_div(result).unwrap_or(0);
+                out.copy_from_slice(&factored(a, count, (m, n), |row| convert(f64::from(row))));
+            });
+            for (idx, all) in whole.chunks_exact(result.max(1)).enumerate().filter(|(idx, _)| idx % 5 != 3) {
+                let packed: Vec<f64> = all.iter().map(|&x| widen(x)).collect();
+                for i in 0..m {
+                    let row = packed[m * n + rank + i] as usize;
+                    for j in 0..n {
+                        let mut sum = if i <= j { packed[i * n + j] } else { 0.0 };
+                        for k in 0..i.min(j + 1).min(rank) {
+                            sum += packed[i * n + k] * packed[k * n + j];
+                        }
+                        let expected = widen(a[idx * m * n + row * n + j]);
+                        assert!((sum - expected).abs() < tolerance * (rank + 1) as f64, "{what}: {sum} for {expected}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lu_of_many() {
+    check_lu(|x| x, |x| x, 1e-14);
+    check_lu(|x| x as f32, f64::from, 1e-6);
 }

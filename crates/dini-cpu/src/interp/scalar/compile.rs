@@ -25,7 +25,8 @@ pub(in crate::interp) fn is_scalar(step: &Step<KernelStep>, slots: &[Slot]) -> b
             all(cond) && all(body) && swaps.iter().all(|&(a, b)| is_small(a) && is_small(b))
         }
         Step::Switch { branches, .. } => branches.len() < 1 << 16 && branches.iter().all(|branch| all(branch)),
-        Step::Assemble { .. }
+        Step::Strips { .. }
+        | Step::Assemble { .. }
         | Step::ArgReduce { .. }
         | Step::Cumulative { .. }
         | Step::DynamicSlice { .. }
@@ -213,7 +214,8 @@ impl Compiler<'_> {
                 let end = self.here();
                 exits.into_iter().for_each(|exit| self.program.code[exit].index = end);
             }
-            Step::Assemble { .. }
+            Step::Strips { .. }
+            | Step::Assemble { .. }
             | Step::ArgReduce { .. }
             | Step::Cumulative { .. }
             | Step::DynamicSlice { .. }

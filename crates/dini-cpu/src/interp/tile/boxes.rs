@@ -34,6 +34,8 @@ struct Rows {
     from: Place,
     /// Where the address for a row goes.
     to: Place,
+    /// How many rows the innermost axis has.
+    per_axis: usize,
     of: Kind,
 }
 
@@ -98,13 +100,15 @@ impl Boxes {
 
     /// Adds a box of an operand; its address for a row goes to another place.
     pub fn add_strided(&mut self, from: Place, to: Place, strided: Strided) {
-        self.all.push(Rows { from, to, of: Kind::Strided(strided) });
+        let per_axis = strided.shape.last().map_or(1, |n| n / self.row);
+        self.all.push(Rows { from, to, per_axis, of: Kind::Strided(strided) });
     }
 
     /// The same for a box that reaches beyond the operand, of so many elements, with space for copies.
     pub fn add_padded(&mut self, from: Place, len: usize, to: Place, copy: Place, padded: Padded) {
         self.longest = self.longest_copy();
-        self.all.push(Rows { from, to, of: Kind::Padded { len, copy, padded } });
+        let per_axis = padded.row() / self.row;
+        self.all.push(Rows { from, to, per_axis, of: Kind::Padded { len, copy, padded } });
     }
 
     /// For each row, or part of one, of points `start..end`: sets the addresses, as if point `start` stood in the row
@@ -121,40 +125,61 @@ impl Boxes {
         mut run: impl FnMut(&[*mut u8], usize, usize),
     ) {
         let mut from = start;
+        let mut part = Part { row: start / self.row, column: start % self.row, n: 0, before: 0 };
         while from < end {
-            let column = from % self.row;
-            let to = end.min(from - column + (column + self.longest).min(self.row));
+            part.n = (end - from).min(self.row - part.column).min(self.longest);
             for rows in &self.all {
                 // SAFETY: promised by the caller.
-                bases[rows.to.base as usize] = unsafe { rows.address(bases, start, from, to) };
+                bases[rows.to.base as usize] = unsafe { rows.address(bases, self.row, part) };
             }
-            run(bases, from, to);
-            from = to;
+            run(bases, from, from + part.n);
+            from += part.n;
+            part.before += part.n;
+            part.column += part.n;
+            if part.column == self.row {
+                (part.row, part.column) = (part.row + 1, 0);
+            }
         }
     }
 }
 
+/// Neighbouring points of a row.
+#[derive(Clone, Copy)]
+struct Part {
+    /// The row's number and the first point in it.
+    row: usize,
+    column: usize,
+    n: usize,
+    /// Points of the run before the first one.
+    before: usize,
+}
+
 impl Rows {
-    /// Where points `from..to` stand, as if `start` stood in their row.
+    /// Where the points of a part of a row stand, as if the run's first point stood there too.
     ///
     /// # Safety
     /// As for [`Boxes::for_each_row`].
     #[inline]
-    unsafe fn address(&self, bases: &[*mut u8], start: usize, from: usize, to: usize) -> *mut u8 {
+    unsafe fn address(&self, bases: &[*mut u8], row_len: usize, part: Part) -> *mut u8 {
         let operand = self.from.address(bases, 0);
         let size = self.from.dtype.size() as isize;
-        let before = (from - start) as isize;
+        let before = part.before as isize;
+        // The innermost axis may be several rows long.
+        let (mut row, mut column) = (part.row, part.column);
+        if self.per_axis > 1 {
+            column += row % self.per_axis * row_len;
+            row /= self.per_axis;
+        }
         match &self.of {
             Kind::Strided(strided) => {
-                let before = if self.to.is_uniform { 0 } else { before };
-                operand.wrapping_offset((place(strided, from) - before) * size)
+                let along = if self.to.is_uniform { 0 } else { column as isize - before };
+                operand.wrapping_offset((row_place(strided, row) + along) * size)
             }
             Kind::Padded { len, copy, padded } => {
-                let (row, column) = padded.row_of(from);
-                let columns = padded.columns();
-                if let Some(place) = row
+                let (place, columns) = (padded.row_place(row), padded.columns());
+                if let Some(place) = place
                     && columns.start <= column
-                    && column + (to - from) <= columns.end
+                    && column + part.n <= columns.end
                 {
                     return operand.wrapping_offset((place + column as isize - before) * size);
                 }
@@ -163,10 +188,10 @@ impl Rows {
                     // SAFETY: promised by the caller; the space is large enough for any part of a row.
                     let (operand, copy) = unsafe {
                         let operand = std::slice::from_raw_parts(operand.cast::<Bits>(), *len);
-                        (operand, std::slice::from_raw_parts_mut(copy.cast::<Bits>(), to - from))
+                        (operand, std::slice::from_raw_parts_mut(copy.cast::<Bits>(), part.n))
                     };
                     let fill = Bits::from_ne_bytes(*padded.fill.first_chunk().expect("no element is larger"));
-                    strided::read_padded(padded, operand, fill, from, copy);
+                    strided::read_padded_row(padded, place, column, operand, fill, copy);
                 });
                 copy.wrapping_offset(-before * size)
             }
@@ -174,11 +199,11 @@ impl Rows {
     }
 }
 
-/// Where a point of a box stands.
+/// Where the first point of a row of a box stands.
 #[inline]
-fn place(strided: &Strided, point: usize) -> isize {
-    let (mut rest, mut place) = (point, strided.offset as isize);
-    for axis in (1..strided.shape.len()).rev() {
+fn row_place(strided: &Strided, row: usize) -> isize {
+    let (mut rest, mut place) = (row, strided.offset as isize);
+    for axis in (1..strided.shape.len() - 1).rev() {
         place += (rest % strided.shape[axis]) as isize * strided.strides[axis];
         rest /= strided.shape[axis];
     }

@@ -9,7 +9,7 @@ use crate::{
     dtype::DType,
     graph::Strided,
     jit::{self, Assembly, Machine, Request, Source},
-    kernel::{Access, Instruction as KernelInstruction, Kernel, N_ACCUMULATORS, Reg, Store},
+    kernel::{Access, Instruction as KernelInstruction, Kernel, N_ACCUMULATORS, REDUCTION_TILE, Reg, Store},
     math,
     scalar::ScalarOp,
     schedule::{KernelStep, SlotId},
@@ -19,9 +19,6 @@ use crate::{
 const CACHE_BYTES: usize = 28 << 10;
 const MAX_TILE: usize = 1024;
 const MIN_TILE: usize = 128;
-
-/// Tile of kernels that reduce: the same for all, so that the order of sums depends on shapes alone.
-const REDUCTION_TILE: usize = 512;
 
 /// Machine code combines results of at least so many points itself; it is called for each of them.
 const MIN_ACCUMULATED: usize = 256;
@@ -416,6 +413,8 @@ impl Compiler<'_> {
             boxes,
             reduction,
             scratch_bytes,
+            first_base: 0,
+            first_scratch: 0,
             apart_from,
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     interp::reduce::{self, Cascade, Folds, n_levels},
     kernel::{N_ACCUMULATORS, ReductionSpace},
 };
+use std::ops::Range;
 
 /// Short rows are folded several at a time, into an accumulator of about this many elements.
 const MIN_WIDTH: usize = 64;
@@ -134,28 +135,35 @@ impl Reduction {
 }
 
 impl TileProgram {
-    /// Runs the body over all tiles and reduces.
+    /// Prepares the accumulators of a reduction.
     ///
     /// # Safety
     /// As for [`TileProgram::run`].
-    pub(super) unsafe fn reduce(&self, reduction: &Reduction, bases: &mut [*mut u8]) {
-        let ReductionSpace { outer, reduced, inner } = reduction.space;
+    pub(super) unsafe fn clear_accumulators(&self, reduction: &Reduction, bases: &[*mut u8]) {
         for sink in &reduction.sinks {
             if let Partial::Accumulators(accumulators) = sink.from {
                 // SAFETY: promised by the caller.
                 (sink.folds.clear)(unsafe { accumulators.write(bases, 0, N_ACCUMULATORS) });
             }
         }
+    }
+
+    /// Runs the body over all tiles of a range of the outer axis, and reduces.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    pub(super) unsafe fn reduce(&self, reduction: &Reduction, bases: &mut [*mut u8], blocks: Range<usize>) {
+        let ReductionSpace { outer: _, reduced, inner } = reduction.space;
         match reduction.plan {
             Plan::Empty => {
                 for sink in &reduction.sinks {
                     // SAFETY: promised by the caller.
-                    (sink.folds.clear)(unsafe { sink.to.write(bases, 0, outer * inner) });
+                    (sink.folds.clear)(unsafe { sink.to.write(bases, blocks.start * inner, blocks.len() * inner) });
                 }
             }
             Plan::Blocks { per_tile } => {
-                for block in (0..outer).step_by(per_tile) {
-                    let n = per_tile.min(outer - block);
+                for block in blocks.clone().step_by(per_tile) {
+                    let n = per_tile.min(blocks.end - block);
                     let (start, n_points) = (block * reduced * inner, n * reduced * inner);
                     // SAFETY: promised by the caller; whole blocks of points give as many rows of results.
                     unsafe {
@@ -169,27 +177,15 @@ impl TileProgram {
                 }
             }
             Plan::Runs => {
-                let n_tiles = reduced.div_ceil(self.tile);
-                let last_tile = reduced - (n_tiles - 1) * self.tile;
-                for block in 0..outer {
-                    let part = Part {
-                        first: block * reduced,
-                        stride: self.tile,
-                        n_tiles,
-                        tile: self.tile,
-                        last_tile,
-                        width: 1,
-                        result: block,
-                        n_results: 1,
-                    };
+                for block in blocks {
                     // SAFETY: promised by the caller.
-                    unsafe { self.reduce_part(reduction, bases, part) }
+                    unsafe { self.reduce_part(reduction, bases, self.run_part(reduced, block)) }
                 }
             }
             Plan::Rows { per_tile, group } => {
                 let n_tiles = reduced.div_ceil(per_tile);
                 let last_tile = (reduced - (n_tiles - 1) * per_tile) * inner;
-                for block in 0..outer {
+                for block in blocks {
                     let part = Part {
                         first: block * reduced * inner,
                         stride: per_tile * inner,
@@ -205,7 +201,7 @@ impl TileProgram {
                 }
             }
             Plan::Columns { per_tile } => {
-                for block in 0..outer {
+                for block in blocks {
                     for column in (0..inner).step_by(per_tile) {
                         let n = per_tile.min(inner - column);
                         let part = Part {
@@ -226,22 +222,88 @@ impl TileProgram {
         }
     }
 
+    /// A single run of points.
+    fn run_part(&self, reduced: usize, block: usize) -> Part {
+        let n_tiles = reduced.div_ceil(self.tile);
+        Part {
+            first: block * reduced,
+            stride: self.tile,
+            n_tiles,
+            tile: self.tile,
+            last_tile: reduced - (n_tiles - 1) * self.tile,
+            width: 1,
+            result: block,
+            n_results: 1,
+        }
+    }
+
+    /// Reduces some tiles of a kernel with one result, whose points are one run; all tiles in order, in any number of
+    /// calls.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    pub(super) unsafe fn reduce_tiles(
+        &self,
+        reduction: &Reduction,
+        bases: &mut [*mut u8],
+        tiles: Range<usize>,
+        cascade: &mut Cascade,
+    ) {
+        let part = self.run_part(reduction.space.reduced, 0);
+        // SAFETY: promised by the caller.
+        unsafe {
+            if tiles.start == 0 {
+                self.open_part(reduction, bases, part);
+            }
+            self.fold_tiles(reduction, bases, part, tiles.clone(), cascade);
+            if tiles.end == part.n_tiles {
+                self.close_part(reduction, bases, part);
+            }
+        }
+    }
+
     /// Reduces one part of the space to its results.
     ///
     /// # Safety
     /// As for [`TileProgram::run`].
     unsafe fn reduce_part(&self, reduction: &Reduction, bases: &mut [*mut u8], part: Part) {
-        let n_levels = n_levels(part.n_tiles);
-        let width = part.width;
-        // SAFETY: promised by the caller; levels have room for the widest part.
+        // SAFETY: promised by the caller.
         unsafe {
-            for sink in &reduction.sinks {
-                (sink.folds.clear)(sink.levels.write(bases, 0, n_levels * width));
-            }
-            let mut cascade = Cascade::default();
-            for tile in 0..part.n_tiles {
-                let start = part.first + tile * part.stride;
-                let n_points = if tile + 1 == part.n_tiles { part.last_tile } else { part.tile };
+            self.open_part(reduction, bases, part);
+            self.fold_tiles(reduction, bases, part, 0..part.n_tiles, &mut Cascade::default());
+            self.close_part(reduction, bases, part);
+        }
+    }
+
+    /// Clears the levels.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    unsafe fn open_part(&self, reduction: &Reduction, bases: &[*mut u8], part: Part) {
+        for sink in &reduction.sinks {
+            // SAFETY: promised by the caller; levels have room for the widest part.
+            (sink.folds.clear)(unsafe { sink.levels.write(bases, 0, n_levels(part.n_tiles) * part.width) });
+        }
+    }
+
+    /// Runs the body over tiles and combines them.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    unsafe fn fold_tiles(
+        &self,
+        reduction: &Reduction,
+        bases: &mut [*mut u8],
+        part: Part,
+        tiles: Range<usize>,
+        cascade: &mut Cascade,
+    ) {
+        let (n_levels, width) = (n_levels(part.n_tiles), part.width);
+        for tile in tiles {
+            let start = part.first + tile * part.stride;
+            let n_points = if tile + 1 == part.n_tiles { part.last_tile } else { part.tile };
+            // SAFETY: promised by the caller; levels have room for the widest part.
+            unsafe {
                 self.run_tile(bases, start, n_points);
                 let n_full = cascade.push(n_levels);
                 for sink in &reduction.sinks {
@@ -256,7 +318,18 @@ impl TileProgram {
                     sink.folds.spill(sink.levels.write(bases, 0, n_levels * width), width, n_full);
                 }
             }
-            for sink in &reduction.sinks {
+        }
+    }
+
+    /// Combines the levels to the results.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`].
+    unsafe fn close_part(&self, reduction: &Reduction, bases: &[*mut u8], part: Part) {
+        let (n_levels, width) = (n_levels(part.n_tiles), part.width);
+        for sink in &reduction.sinks {
+            // SAFETY: promised by the caller; levels have room for the widest part.
+            unsafe {
                 sink.folds.spill(sink.levels.write(bases, 0, n_levels * width), width, n_levels - 1);
                 let top = Place { advance: sink.levels.dtype.size() as u32, ..sink.levels };
                 let out = sink.to.write(bases, part.result, part.n_results);
@@ -265,5 +338,18 @@ impl TileProgram {
                 (sink.folds.blocks)(top.read(bases, (n_levels - 1) * width, width), out, n_groups, part.n_results);
             }
         }
+    }
+}
+
+impl Reduction {
+    /// Whether the kernel has one result of a single run of points, which [`TileProgram::reduce_tiles`] can take tile by
+    /// tile.
+    pub fn is_one_run(&self) -> bool {
+        matches!(self.plan, Plan::Runs) && self.space.outer == 1
+    }
+
+    /// The extent of the outer axis.
+    pub fn outer(&self) -> usize {
+        self.space.outer
     }
 }

@@ -58,6 +58,8 @@ fn cost(step: &Step<KernelStep>) -> Option<usize> {
     };
     match step {
         Step::Kernel(KernelStep { kernel, .. }) => of_kernel(kernel),
+        // Rows that are worth sharing are not small.
+        Step::Strips { .. } => None,
         Step::Copy { from, to: _ } => handled(&[from.dtype], &[from.len], from.len),
         Step::Assemble { to, .. } => handled(&[to.dtype], &[to.len], to.len),
         Step::ArgReduce { from, to, .. } => handled(&[from.dtype], &[from.len, to.len], 6 * from.len),

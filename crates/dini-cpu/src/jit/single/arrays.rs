@@ -121,6 +121,7 @@ impl Lowering<'_> {
                 self.write(to.slot, to.dtype, values);
             }
             Step::Kernel(_)
+            | Step::Strips { .. }
             | Step::Copy { .. }
             | Step::Call { .. }
             | Step::While { .. }

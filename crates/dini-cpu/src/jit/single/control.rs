@@ -41,14 +41,17 @@ impl Written {
         }
     }
 
+    fn kernel(&mut self, KernelStep { kernel, slots }: &KernelStep) {
+        for store in &kernel.stores {
+            let operand = store.to().0 as usize;
+            self.put(slots[operand], kernel.operands[operand].dtype, kernel.operands[operand].len);
+        }
+    }
+
     fn step(&mut self, step: &Step<KernelStep>) {
         match step {
-            Step::Kernel(KernelStep { kernel, slots }) => {
-                for store in &kernel.stores {
-                    let operand = store.to().0 as usize;
-                    self.put(slots[operand], kernel.operands[operand].dtype, kernel.operands[operand].len);
-                }
-            }
+            Step::Kernel(step) => self.kernel(step),
+            Step::Strips { kernels, .. } => kernels.iter().for_each(|step| self.kernel(step)),
             Step::Copy { from, to } => self.put(*to, from.dtype, from.len),
             Step::DynamicSlice { from, to, window, .. } => self.put(*to, from.dtype, window.len()),
             Step::Gather { from, to, places, .. } => self.put(*to, from.dtype, places.len()),
@@ -152,6 +155,7 @@ impl Lowering<'_> {
                     }
                 }
             }
+            Step::Strips { .. } => return None,
             Step::While { cond, body, .. } => {
                 all(cond)?;
                 all(body)?;

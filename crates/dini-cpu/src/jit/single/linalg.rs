@@ -61,44 +61,42 @@ impl Field<'_, '_> {
         self.push(Op::Sub, z, product)
     }
 
-    /// Σ x y, one after the other; none if there are no terms.
-    fn inner(&mut self, terms: impl Iterator<Item = (Value, Value)>) -> Option<Value> {
-        let mut sum = None;
-        for (x, y) in terms {
-            let product = self.push(Op::Mul, x, y);
-            // From zero on, which makes 0 of −0.
-            let before = sum.unwrap_or_else(|| self.lowering.lanes.float(0.0, self.kind));
-            sum = Some(self.push(Op::Add, before, product));
-        }
-        sum
-    }
-
     fn select(&mut self, mask: Value, x: Value, y: Value) -> Value {
         self.lowering.lanes.select(self.kind, mask, x, y)
     }
 
-    /// L[i][j] = (A[i][j] − Σₖ L[i][k] L[j][k]) / L[j][j]; NaN everywhere if a pivot is not positive.
+    /// L[i][j] = (A[i][j] − Σₖ L[i][k] L[j][k]) / L[j][j] of the symmetric part, by reciprocals of the diagonal; NaN
+    /// everywhere if a pivot is not positive or not finite.
     fn cholesky(&mut self, a: &[Value]) -> Vec<Value> {
         let n = self.n;
-        let (zero, nan) = (self.lowering.lanes.float(0.0, self.kind), self.lowering.lanes.float(f64::NAN, self.kind));
+        let [zero, half, one, infinity, nan] =
+            [0.0, 0.5, 1.0, f64::INFINITY, f64::NAN].map(|x| self.lowering.lanes.float(x, self.kind));
         let mut l = vec![zero; n * n];
+        let mut reciprocals = vec![];
         let mut is_definite: Option<Value> = None;
         for i in 0..n {
             for j in 0..=i {
-                let terms: Vec<(Value, Value)> = (0..j).map(|k| (l[i * n + k], l[j * n + k])).collect();
-                let sum = self.inner(terms.into_iter());
-                // x − 0 is x.
-                let rest = sum.map_or(a[i * n + j], |sum| self.push(Op::Sub, a[i * n + j], sum));
+                let twice = self.push(Op::Add, a[i * n + j], a[j * n + i]);
+                let mut rest = self.push(Op::Mul, twice, half);
+                for k in 0..j {
+                    rest = self.subtract_product(rest, l[i * n + k], l[j * n + k]);
+                }
                 l[i * n + j] = if j < i {
-                    self.push(Op::Div, rest, l[j * n + j])
+                    self.push(Op::Mul, rest, reciprocals[j])
                 } else {
-                    let is_positive = self.lowering.lanes.compare(Predicate::Lt, self.kind, zero, rest);
                     let mask = self.kind.mask();
+                    let is_positive = self.lowering.lanes.compare(Predicate::Lt, self.kind, zero, rest);
+                    let is_finite = self.lowering.lanes.compare(Predicate::Lt, self.kind, rest, infinity);
+                    let is_pivot = self.lowering.lanes.bitwise(Op::And, mask, is_positive, is_finite);
                     is_definite = Some(match is_definite {
-                        Some(others) => self.lowering.lanes.bitwise(Op::And, mask, others, is_positive),
-                        None => is_positive,
+                        Some(others) => self.lowering.lanes.bitwise(Op::And, mask, others, is_pivot),
+                        None => is_pivot,
                     });
-                    self.lowering.lanes.push(Op::Sqrt, self.kind, &[rest])
+                    let root = self.lowering.lanes.push(Op::Sqrt, self.kind, &[rest]);
+                    if i + 1 < n {
+                        reciprocals.push(self.push(Op::Div, one, root));
+                    }
+                    root
                 };
             }
         }
@@ -141,22 +139,21 @@ impl Field<'_, '_> {
             if j + 1 == n {
                 break;
             }
-            // A column of zeros leaves nothing to eliminate.
+            // A column of zeros is its own factor.
             let is_zero = self.lowering.lanes.compare(Predicate::Eq, self.kind, largest, zero);
             for i in j + 1..n {
-                let factor = self.push(Op::Div, a[i * n + j], a[j * n + j]);
-                a[i * n + j] = self.select(is_zero, a[i * n + j], factor);
+                let quotient = self.push(Op::Div, a[i * n + j], a[j * n + j]);
+                let factor = self.select(is_zero, a[i * n + j], quotient);
+                a[i * n + j] = factor;
                 for k in j + 1..n {
-                    let reduced = self.subtract_product(a[i * n + k], factor, a[j * n + k]);
-                    a[i * n + k] = self.select(is_zero, a[i * n + k], reduced);
+                    a[i * n + k] = self.subtract_product(a[i * n + k], factor, a[j * n + k]);
                 }
             }
         }
         vec![a, pivots, permutation]
     }
 
-    /// X with A X = B or Aᵀ X = B: by inner products for one right-hand side, by multiples of rows for several or of the
-    /// transpose.
+    /// X with A X = B or Aᵀ X = B: from each unknown the multiples of those before, in the order of solving.
     fn triangular_solve(
         &mut self,
         a: &[Value],
@@ -168,33 +165,16 @@ impl Field<'_, '_> {
     ) -> Vec<Value> {
         let n = self.n;
         let mut x = b.to_vec();
-        for step in 0..n {
-            let i = if lower == transpose { n - 1 - step } else { step };
-            let others = if lower { 0..i } else { i + 1..n };
-            if !transpose && n_rhs == 1 {
-                let terms: Vec<(Value, Value)> = others.clone().map(|k| (a[i * n + k], x[k])).collect();
-                if let Some(sum) = self.inner(terms.into_iter()) {
-                    x[i] = self.push(Op::Sub, x[i], sum);
+        let place = |i: usize| if lower == transpose { n - 1 - i } else { i };
+        for i in 0..n {
+            for column in 0..n_rhs {
+                let at = place(i) * n_rhs + column;
+                for k in 0..i {
+                    let (row, other) = if transpose { (place(k), place(i)) } else { (place(i), place(k)) };
+                    x[at] = self.subtract_product(x[at], a[row * n + other], x[place(k) * n_rhs + column]);
                 }
-            } else if !transpose {
-                for k in others.clone() {
-                    for column in 0..n_rhs {
-                        let at = i * n_rhs + column;
-                        x[at] = self.subtract_product(x[at], a[i * n + k], x[k * n_rhs + column]);
-                    }
-                }
-            }
-            if !unit_diagonal {
-                for x in &mut x[i * n_rhs..][..n_rhs] {
-                    *x = self.push(Op::Div, *x, a[i * n + i]);
-                }
-            }
-            if transpose {
-                for k in others {
-                    for column in 0..n_rhs {
-                        let at = k * n_rhs + column;
-                        x[at] = self.subtract_product(x[at], a[i * n + k], x[i * n_rhs + column]);
-                    }
+                if !unit_diagonal {
+                    x[at] = self.push(Op::Div, x[at], a[place(i) * (n + 1)]);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Numbers whose sums depend on the order.
-fn mild(dtype: DType, n: usize, seed: usize) -> Arc<Buffer> {
+pub(super) fn mild(dtype: DType, n: usize, seed: usize) -> Arc<Buffer> {
     let number = |i: usize| ((i * 7919 + seed * 31) % 2003) as f64 * 0.37 - 300.0;
     let numbers = (0..n).map(number);
     Arc::new(match dtype {
@@ -17,13 +17,13 @@ fn mild(dtype: DType, n: usize, seed: usize) -> Arc<Buffer> {
     })
 }
 
-fn view(graph: &mut Graph, x: Value, shape: &[usize], strides: &[isize], offset: usize) -> Value {
+pub(super) fn view(graph: &mut Graph, x: Value, shape: &[usize], strides: &[isize], offset: usize) -> Value {
     let strided = Strided { shape: shape.to_vec(), strides: strides.to_vec(), offset };
     let dtype = graph.type_of(x).dtype;
     graph.push(Op::View(strided), &[x], vec![TensorType::new(dtype, shape)], 0)
 }
 
-fn reduce(graph: &mut Graph, combine: Combine, x: Value, axes: &[usize]) -> Value {
+pub(super) fn reduce(graph: &mut Graph, combine: Combine, x: Value, axes: &[usize]) -> Value {
     let out = graph.type_of(x).without_axes(axes);
     graph.push(Op::Reduce { combine, axes: axes.to_vec() }, &[x], vec![out], 0)
 }

@@ -1,7 +1,13 @@
 //! Cholesky factors of small matrices.
 
-use super::{LANES, MAX_ORDER, Part, Scratch, pack, subtract_product, unpack};
-use crate::{linalg::real::Real, math::level::multiversion};
+use super::{MAX_ORDER, Scratch, pack, subtract_product, unpack};
+use crate::{
+    linalg::{
+        real::Real,
+        transpose::{LANES, Part},
+    },
+    math::level::multiversion,
+};
 
 /// Rows and columns of a tile: four sums in registers, for two loads each. Tiles of three and four spill.
 const TILE: usize = 2;
@@ -44,7 +50,7 @@ multiversion! {
         }
         if let Some(last) = a.last_mut() {
             for l in 0..W {
-                last[l] = last[l] + doubt[l];
+                last[l] += doubt[l];
             }
         }
     }
@@ -71,6 +77,7 @@ fn symmetric_part<T: Real, const W: usize, const R: usize, const C: usize>(
 }
 
 /// The tile of `R` rows from i on and [`TILE`] columns from j on.
+#[expect(clippy::needless_range_loop, reason = "tiles are walked by row and column")]
 #[inline(always)]
 fn below_diagonal<T: Real, const W: usize, const R: usize>(
     a: &mut [[T; W]],
@@ -108,6 +115,7 @@ fn below_diagonal<T: Real, const W: usize, const R: usize>(
 }
 
 /// The tile of `R` rows and columns from i on; notes the reciprocals of its diagonal. `doubt` stays zero while all is finite.
+#[expect(clippy::needless_range_loop, reason = "tiles are walked by row and column")]
 #[inline(always)]
 fn on_diagonal<T: Real, const W: usize, const R: usize>(
     a: &mut [[T; W]],
@@ -128,8 +136,9 @@ fn on_diagonal<T: Real, const W: usize, const R: usize>(
     for c in 0..R {
         for l in 0..W {
             // NaN for infinity. What is not positive becomes NaN or infinite and spreads to all that comes later.
-            doubt[l] = doubt[l] + (sums[c][c][l] - sums[c][c][l]);
-            sums[c][c][l] = sums[c][c][l].root();
+            let pivot = sums[c][c][l];
+            doubt[l] += pivot * T::ZERO;
+            sums[c][c][l] = pivot.root();
             reciprocals[i + c][l] = T::ONE / sums[c][c][l];
         }
         for r in c + 1..R {

@@ -1,8 +1,12 @@
 //! Triangular solves of small matrices with few right-hand sides.
 
-use super::{LANES, Part, Scratch, pack, subtract_product, unpack};
+use super::{Scratch, pack, subtract_product, unpack};
 use crate::{
-    linalg::{real::Real, triangular::Triangle},
+    linalg::{
+        real::Real,
+        transpose::{LANES, Part},
+        triangular::Triangle,
+    },
     math::level::multiversion,
 };
 

@@ -73,21 +73,14 @@ impl Primitive for Lu {
 fn factor<T: Real + Element>(a: &TensorRef<'_>, outs: &mut [TensorMut<'_>]) {
     let [lu, pivots, permutation] = outs else { return };
     let (m, n) = (a.shape[a.shape.len() - 2], a.shape[a.shape.len() - 1]);
-    let rank = m.min(n);
-    let n_matrices: usize = a.shape[..a.shape.len() - 2].iter().product();
-    let (a, lu) = (a.data.as_slice::<T>(), lu.data.as_mut_slice::<T>());
-    let (pivots, permutation) = (pivots.data.as_mut_slice::<i32>(), permutation.data.as_mut_slice::<i32>());
-    // By position and not by chunks: any of the parts may have no elements.
-    for i in 0..n_matrices {
-        linalg::lu(
-            &a[i * m * n..][..m * n],
-            m,
-            n,
-            &mut lu[i * m * n..][..m * n],
-            &mut pivots[i * rank..][..rank],
-            &mut permutation[i * m..][..m],
-        );
-    }
+    linalg::lu(
+        a.data.as_slice::<T>(),
+        m,
+        n,
+        lu.data.as_mut_slice::<T>(),
+        pivots.data.as_mut_slice::<i32>(),
+        permutation.data.as_mut_slice::<i32>(),
+    );
 }
 
 /// Zeros behind the entries of an axis, up to `extent` entries.

@@ -1,32 +1,112 @@
-//! From problems one after another to lanes, and back: 8 × 8 transposes.
+//! Between rows and columns, and between problems one after another and lanes: 8 × 8 transposes.
 //!
-//! On x86-64 they go through registers; the compiler would move element by element, which takes four times as long. What
-//! goes to lanes is stored in vectors as wide as those that are loaded next, which otherwise wait for the stores to end.
+//! Eight *runs* of neighbours, wherever they are, hold the same elements as a row of *vectors*, each with one element of
+//! every run. On x86-64 they go through registers; the compiler would move element by element, which takes four times as
+//! long. What becomes vectors is stored in one piece where it can be: a later load of all of it would wait else.
 
-use super::{LANES, Part};
 use crate::math::level::{Level, level};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
+use std::ops::Range;
 
-/// Moves a part of eight problems of `size` elements each to their lanes, or from there if not `TO_LANES`.
+/// Elements of a vector, and runs.
+pub(super) const LANES: usize = 8;
+
+/// Which elements of the runs count.
+#[derive(Clone, Copy)]
+pub(super) enum Part {
+    All,
+    /// The runs are matrices of this order: the lower triangle.
+    Lower(usize),
+    /// The upper triangle.
+    Upper(usize),
+}
+
+impl Part {
+    /// Whether any of the eight elements from here on counts.
+    #[inline(always)]
+    fn touches(self, at: usize) -> bool {
+        match self {
+            Part::All => true,
+            Part::Lower(n) => at % n <= at / n || at % n + LANES > n,
+            Part::Upper(n) => at % n + LANES > at / n || at % n + LANES > n,
+        }
+    }
+}
+
+/// Vectors, so many elements apart.
+#[derive(Clone, Copy)]
+pub(super) struct Vectors<T> {
+    pub start: *mut T,
+    pub stride: usize,
+}
+
+/// Copies eight columns of some rows of a row-major matrix of `n` columns, each to a run in `runs`, `stride` apart.
+pub(super) fn columns_to_runs<T: Copy>(
+    matrix: &[T],
+    n: usize,
+    rows: Range<usize>,
+    first_column: usize,
+    runs: &mut [T],
+    stride: usize,
+) {
+    check(matrix, n, &rows, first_column, runs, stride);
+    let runs = runs.as_mut_ptr();
+    let start = matrix[rows.start * n + first_column..].as_ptr().cast_mut();
+    // SAFETY: all elements lie in their slices, by the check; the matrix is only read.
+    unsafe {
+        let runs = std::array::from_fn(|l| runs.add(l * stride));
+        tiles::<T, false>(runs, Vectors { start, stride: n }, rows.len(), Part::All);
+    }
+}
+
+/// Copies runs back to the columns of a matrix.
+pub(super) fn runs_to_columns<T: Copy>(
+    runs: &[T],
+    stride: usize,
+    matrix: &mut [T],
+    n: usize,
+    rows: Range<usize>,
+    first_column: usize,
+) {
+    check(matrix, n, &rows, first_column, runs, stride);
+    let runs = runs.as_ptr().cast_mut();
+    let start = matrix[rows.start * n + first_column..].as_mut_ptr();
+    // SAFETY: as above; the runs are only read.
+    unsafe {
+        let runs = std::array::from_fn(|l| runs.add(l * stride));
+        tiles::<T, true>(runs, Vectors { start, stride: n }, rows.len(), Part::All);
+    }
+}
+
+fn check<T>(matrix: &[T], n: usize, rows: &Range<usize>, first_column: usize, runs: &[T], stride: usize) {
+    assert!(
+        !rows.is_empty() && first_column + LANES <= n && rows.end * n <= matrix.len(),
+        "eight columns from {first_column} on of rows {rows:?} in {} elements of {n} columns",
+        matrix.len()
+    );
+    assert!(rows.len() <= stride && LANES * stride <= runs.len(), "runs of {} in {}", rows.len(), runs.len());
+}
+
+/// Moves eight runs of `len` elements to vectors, or from there if not `TO_VECTORS`.
 ///
 /// # Safety
-/// There are `size` elements at each of `problems` and at `lanes`; what is written is not shared, except that problems
-/// may be the same if their lanes are equal.
-pub(super) unsafe fn tiles<T: Copy, const TO_LANES: bool>(
-    problems: [*mut T; LANES],
-    lanes: *mut [T; LANES],
-    size: usize,
+/// There are `len` elements at each run, and eight at each of as many vectors; what is written is not shared, except that
+/// runs may be the same if their lanes are equal.
+pub(super) unsafe fn tiles<T: Copy, const TO_VECTORS: bool>(
+    runs: [*mut T; LANES],
+    vectors: Vectors<T>,
+    len: usize,
     part: Part,
 ) {
     // SAFETY: promised by the caller; `level` has found the instruction set on this processor.
     unsafe {
         match level() {
-            Level::Baseline => body::<T, TO_LANES>(problems, lanes, size, part, |from, to| portable(from, to)),
+            Level::Baseline => body::<T, TO_VECTORS>(runs, vectors, len, part, |from, to| portable(from, to)),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => tiles_avx2::<T, TO_LANES>(problems, lanes, size, part),
+            Level::Avx2 => tiles_avx2::<T, TO_VECTORS>(runs, vectors, len, part),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => tiles_avx512::<T, TO_LANES>(problems, lanes, size, part),
+            Level::Avx512 => tiles_avx512::<T, TO_VECTORS>(runs, vectors, len, part),
         }
     }
 }
@@ -35,62 +115,63 @@ pub(super) unsafe fn tiles<T: Copy, const TO_LANES: bool>(
 /// As for [`tiles`]; and the processor must have AVX2.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn tiles_avx2<T: Copy, const TO_LANES: bool>(
-    problems: [*mut T; LANES],
-    lanes: *mut [T; LANES],
-    size: usize,
+unsafe fn tiles_avx2<T: Copy, const TO_VECTORS: bool>(
+    runs: [*mut T; LANES],
+    vectors: Vectors<T>,
+    len: usize,
     part: Part,
 ) {
     // SAFETY: promised by the caller.
-    unsafe { body::<T, TO_LANES>(problems, lanes, size, part, |from, to| avx2(from, to)) }
+    unsafe { body::<T, TO_VECTORS>(runs, vectors, len, part, |from, to| avx2(from, to)) }
 }
 
 /// # Safety
 /// As for [`tiles`]; and the processor must have AVX-512.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,avx512f")]
-unsafe fn tiles_avx512<T: Copy, const TO_LANES: bool>(
-    problems: [*mut T; LANES],
-    lanes: *mut [T; LANES],
-    size: usize,
+unsafe fn tiles_avx512<T: Copy, const TO_VECTORS: bool>(
+    runs: [*mut T; LANES],
+    vectors: Vectors<T>,
+    len: usize,
     part: Part,
 ) {
     // SAFETY: promised by the caller.
-    unsafe { body::<T, TO_LANES>(problems, lanes, size, part, |from, to| avx512(from, to)) }
+    unsafe { body::<T, TO_VECTORS>(runs, vectors, len, part, |from, to| avx512(from, to)) }
 }
 
-/// The last tile overlaps the one before if `size` is no multiple of eight, and moves the same elements once more.
+/// The last tile overlaps the one before if `len` is no multiple of eight, and moves the same elements once more.
 ///
 /// # Safety
 /// As for [`tiles`].
 #[inline(always)]
-unsafe fn body<T: Copy, const TO_LANES: bool>(
-    problems: [*mut T; LANES],
-    lanes: *mut [T; LANES],
-    size: usize,
+unsafe fn body<T: Copy, const TO_VECTORS: bool>(
+    runs: [*mut T; LANES],
+    vectors: Vectors<T>,
+    len: usize,
     part: Part,
     transpose: impl Fn([*const T; LANES], [*mut T; LANES]),
 ) {
-    // SAFETY: promised by the caller: places up to `size` are moved.
+    // SAFETY: promised by the caller: places up to `len` are moved.
     unsafe {
-        if size < LANES {
-            for at in 0..size {
-                if TO_LANES {
-                    *lanes.add(at) = problems.map(|problem| *problem.add(at));
+        if len < LANES {
+            for at in 0..len {
+                let vector = vectors.start.add(at * vectors.stride).cast::<[T; LANES]>();
+                if TO_VECTORS {
+                    *vector = runs.map(|run| *run.add(at));
                 } else {
-                    problems.into_iter().zip(*lanes.add(at)).for_each(|(problem, x)| *problem.add(at) = x);
+                    runs.into_iter().zip(*vector).for_each(|(run, x)| *run.add(at) = x);
                 }
             }
             return;
         }
-        for tile_idx in 0..size.div_ceil(LANES) {
-            let at = (tile_idx * LANES).min(size - LANES);
+        for tile_idx in 0..len.div_ceil(LANES) {
+            let at = (tile_idx * LANES).min(len - LANES);
             if !part.touches(at) {
                 continue;
             }
-            let runs = problems.map(|problem| problem.add(at));
-            let vectors: [*mut T; LANES] = std::array::from_fn(|k| lanes.add(at + k).cast());
-            if TO_LANES {
+            let runs = runs.map(|run| run.add(at));
+            let vectors: [*mut T; LANES] = std::array::from_fn(|k| vectors.start.add((at + k) * vectors.stride));
+            if TO_VECTORS {
                 transpose(runs.map(|run| run.cast_const()), vectors);
             } else {
                 transpose(vectors.map(|vector| vector.cast_const()), runs);
