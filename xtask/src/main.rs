@@ -6,6 +6,7 @@
 
 mod bench;
 mod files;
+mod fuzz;
 mod golden;
 mod licences;
 mod public_api;
@@ -39,6 +40,8 @@ enum Task {
     },
     /// Measure the workloads beside another library's, print the ratios, and write docs/benchmarks.md
     Bench(bench::Options),
+    /// Check random graphs and programs until the time is over or one fails; prints the simplest failing one and its seed
+    Fuzz(fuzz::Options),
     /// Compute the golden data of the tests and the power-flow cases with JAX and PYPOWER
     Golden {
         /// Run only the scripts with these names, for example `linalg`
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Task::Licences => licences::run(&root),
         Task::PublicApi { check } => public_api::run(&root, check),
         Task::Bench(options) => bench::run(&root, &options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Golden { scripts } => golden::run(&root, &scripts),
     };
     match done {

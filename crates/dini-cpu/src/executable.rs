@@ -2,7 +2,9 @@
 
 use crate::{
     buffer::{Buffer, OutOfMemory},
+    executor::CompileOptions,
     graph::{CallError, Graph, TensorType},
+    interp::Unwatched,
     interrupt::StopReason,
     schedule,
     tiers::Tiers,
@@ -63,17 +65,26 @@ impl From<OutOfMemory> for RunError {
 }
 
 impl Executable {
-    /// Compiles a graph.
+    /// Compiles a graph for what the process chose ([`CompileOptions::default`]).
     ///
     /// # Panics
     /// In debug builds, if the graph does not pass [`Graph::check`].
     pub fn compile(graph: &Graph) -> Executable {
+        Executable::compile_with(graph, &CompileOptions::default())
+    }
+
+    /// Compiles a graph.
+    ///
+    /// # Panics
+    /// In debug builds, if the graph does not pass [`Graph::check`].
+    pub fn compile_with(graph: &Graph, options: &CompileOptions) -> Executable {
         if cfg!(debug_assertions)
             && let Err(message) = graph.check()
         {
             panic!("graph is wrong: {message}");
         }
-        Executable { input_types: graph.input_types().to_vec(), tiers: Tiers::new(schedule::schedule(graph)) }
+        let tiers = Tiers::new(schedule::schedule(graph), options);
+        Executable { input_types: graph.input_types().to_vec(), tiers }
     }
 
     /// The types of the inputs.
@@ -128,6 +139,6 @@ impl Executable {
             check(i, &input);
             input
         };
-        self.tiers.program().run(self.input_types.len(), input, donated, output)
+        self.tiers.program().run(self.input_types.len(), input, donated, output, &mut Unwatched)
     }
 }

@@ -2,22 +2,29 @@
 //!
 //! Costs are counted, not measured: bytes as if every operand went through memory once per step, floating-point operations
 //! one per addition, product, quotient, comparison or square root, and elementary functions by themselves, since one of them
-//! is worth ten to fifty operations.
+//! is worth ten to fifty operations. Times are measured if asked for ([`Explanation::measured`]).
+
+mod print;
 
 use crate::{
+    buffer::Buffer,
+    executable::RunError,
+    executor::Executor,
     graph::{Graph, TensorType},
+    interp::{Program, Stopwatch, Unwatched, Watch},
     kernel::{Access, Instruction, Kernel, Store},
     scalar::ScalarOp,
-    schedule::{self, KernelStep, Slot, SlotId, Step, Tensor},
+    schedule::{self, KernelStep, Schedule, Slot, SlotId, Step, Tensor},
 };
 use std::{
     collections::{BTreeMap, HashSet},
-    fmt,
     ops::{Add, AddAssign, Mul},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// A compiled graph, described.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     /// What runs, in order.
     pub steps: Vec<Explained>,
@@ -25,10 +32,12 @@ pub struct Explanation {
     pub temporary_bytes: usize,
     /// Memory of results that are not inputs or constants, in bytes.
     pub result_bytes: usize,
+    /// What a whole run takes on average, if measured.
+    pub time: Option<Duration>,
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Explained {
     /// What it does.
     pub what: String,
@@ -38,6 +47,33 @@ pub struct Explained {
     pub repeats: Repeats,
     /// The steps inside.
     pub inside: Vec<Explained>,
+    /// What it takes, if measured. What is inside of a program over single elements is not measured.
+    pub measured: Option<Measured>,
+}
+
+/// What a step takes in one run of the whole graph, on average.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// From its beginning to its end by the clock, with the steps inside and whatever other threads do for it; in loops,
+    /// all iterations together.
+    pub time: Duration,
+    /// How often it runs.
+    pub times: f64,
+    /// What runs it.
+    pub code: StepCode,
+}
+
+/// What runs a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepCode {
+    /// Machine code made for it.
+    Machine,
+    /// Precompiled loops and library routines.
+    Precompiled,
+    /// A called function.
+    Called,
+    /// The schedule, over the steps inside.
+    Schedule,
 }
 
 /// How often a nested step runs.
@@ -99,6 +135,12 @@ impl Mul<u64> for Cost {
 }
 
 impl Explained {
+    /// Steps that became one program over single elements.
+    pub(crate) fn single_program(inside: Vec<Explained>) -> Explained {
+        let what = "one program over single elements".into();
+        Explained { what, cost: Cost::default(), repeats: Repeats::Times(1), inside, measured: None }
+    }
+
     /// What one run costs, with the steps inside.
     pub fn total(&self) -> Cost {
         let inside = self.inside.iter().map(Explained::total);
@@ -116,13 +158,53 @@ impl Explained {
 impl Explanation {
     /// What a graph becomes.
     pub fn new(graph: &Graph) -> Explanation {
-        let schedule = schedule::schedule(graph);
+        Explanation::of(&schedule::schedule(graph))
+    }
+
+    fn of(schedule: &Schedule<KernelStep>) -> Explanation {
         let bytes = |is: fn(&Slot) -> bool| schedule.slots.iter().filter(|slot| is(slot)).map(Slot::bytes).sum();
         Explanation {
             steps: explain(&schedule.steps),
             temporary_bytes: bytes(|slot| matches!(slot, Slot::Temporary { .. })),
             result_bytes: bytes(|slot| matches!(slot, Slot::Result { .. })),
+            time: None,
         }
+    }
+
+    /// What a graph becomes, with the times of its steps on these inputs: averages over runs of a tenth of a second
+    /// together, after one that does not count; over one run if the graph has side effects. Machine code is made first.
+    ///
+    /// Taking the time costs about 50 ns per step, so steps of less are shown too slow.
+    ///
+    /// # Errors
+    /// What a run fails with.
+    ///
+    /// # Panics
+    /// If the number, type or length of an input is wrong.
+    pub fn measured(graph: &Graph, inputs: &[Arc<Buffer>], executor: Executor) -> Result<Explanation, RunError> {
+        const ENOUGH: Duration = Duration::from_millis(100);
+        const MAX_RUNS: u32 = 1000;
+        let fits = |(t, input): (&TensorType, &Arc<Buffer>)| (t.dtype, t.len()) == (input.dtype(), input.len());
+        let n_inputs = graph.input_types().len();
+        assert!(n_inputs == inputs.len() && graph.input_types().iter().zip(inputs).all(fits), "inputs of other types");
+        let schedule = schedule::schedule(graph);
+        let explanation = Explanation::of(&schedule);
+        let program = Program::as_code_if_possible(schedule, executor);
+        fn run(program: &Program, inputs: &[Arc<Buffer>], watch: &mut impl Watch) -> Result<(), RunError> {
+            program.run(inputs.len(), |i| &inputs[i], |i| inputs[i].clone(), drop, watch)
+        }
+        let runs_once = graph.nodes.iter().any(|node| node.op.has_effect());
+        if !runs_once {
+            run(&program, inputs, &mut Unwatched)?;
+        }
+        let (mut stopwatch, mut n_runs, start) = (Stopwatch::new(), 0, Instant::now());
+        while n_runs == 0 || (!runs_once && n_runs < MAX_RUNS && start.elapsed() < ENOUGH) {
+            run(&program, inputs, &mut stopwatch)?;
+            n_runs += 1;
+        }
+        let time = Some(start.elapsed() / n_runs);
+        let steps = stopwatch.describe(&program, explanation.steps, n_runs);
+        Ok(Explanation { steps, time, ..explanation })
     }
 
     /// What a run costs. Loops whose length values decide count as one iteration.
@@ -137,7 +219,7 @@ fn explain(steps: &[Step<KernelStep>]) -> Vec<Explained> {
 
 /// A step without others inside.
 fn leaf(what: String, cost: Cost) -> Explained {
-    Explained { what, cost, repeats: Repeats::Times(0), inside: Vec::new() }
+    Explained { what, cost, repeats: Repeats::Times(0), inside: Vec::new(), measured: None }
 }
 
 fn moved(read: usize, written: usize) -> Cost {
@@ -161,6 +243,7 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
                 cost: Cost::default(),
                 repeats: Repeats::Times(1),
                 inside: kernels.iter().map(explain).collect(),
+                measured: None,
             }
         }
         Step::Copy { from, to: _ } => leaf(format!("copy {from}"), moved(from.bytes(), from.bytes())),
@@ -208,6 +291,7 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
             cost: Cost::default(),
             repeats: Repeats::Unknown,
             inside: [explain(cond), explain(body)].concat(),
+            measured: None,
         },
         Step::Switch { branches, index: _ } => {
             let branch = |(i, steps): (usize, &Vec<Step<KernelStep>>)| Explained {
@@ -215,12 +299,14 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
                 cost: Cost::default(),
                 repeats: Repeats::Times(1),
                 inside: explain(steps),
+                measured: None,
             };
             Explained {
                 what: "switch".into(),
                 cost: Cost::default(),
                 repeats: Repeats::OneOf,
                 inside: branches.iter().enumerate().map(branch).collect(),
+                measured: None,
             }
         }
         Step::Scan { length, body, reverse: _, windows: _, swaps: _, origin: _ } => Explained {
@@ -228,6 +314,7 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
             cost: Cost::default(),
             repeats: Repeats::Times(*length as u64),
             inside: explain(body),
+            measured: None,
         },
     }
 }
@@ -324,55 +411,6 @@ pub(crate) fn work(op: ScalarOp) -> Work {
     }
 }
 
-/// Three digits and a power of a thousand: `1.23 M`.
-fn scaled(n: u64) -> String {
-    let (mut value, mut unit) = (n as f64, 0);
-    while value >= 999.5 && unit < 5 {
-        value /= 1000.0;
-        unit += 1;
-    }
-    let digits = match value {
-        _ if unit == 0 => 0,
-        v if v >= 99.95 => 0,
-        v if v >= 9.995 => 1,
-        _ => 2,
-    };
-    format!("{value:.digits$}{}", ["", " k", " M", " G", " T", " P"][unit])
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = |f: &mut fmt::Formatter<'_>, cost: Cost, what: &str| {
-            let [read, written, flops, functions] =
-                [cost.bytes_read, cost.bytes_written, cost.flops, cost.functions].map(scaled);
-            writeln!(f, "{read:>8} {written:>8} {flops:>8} {functions:>9}  {what}")
-        };
-        writeln!(f, "{:>8} {:>8} {:>8} {:>9}  step", "B read", "B written", "flops", "functions")?;
-        fn rows(
-            steps: &[Explained],
-            depth: usize,
-            f: &mut fmt::Formatter<'_>,
-            row: &dyn Fn(&mut fmt::Formatter<'_>, Cost, &str) -> fmt::Result,
-        ) -> fmt::Result {
-            for step in steps {
-                row(f, step.total(), &format!("{}{}", "  ".repeat(depth), step.what))?;
-                rows(&step.inside, depth + 1, f, row)?;
-            }
-            Ok(())
-        }
-        rows(&self.steps, 0, f, &row)?;
-        let total = self.total();
-        row(f, total, &format!("in all, {} launches", total.launches))?;
-        writeln!(f, "memory: {}B of temporaries, {}B of results", unit(self.temporary_bytes), unit(self.result_bytes))
-    }
-}
-
-/// A scaled number with the space that a unit wants.
-fn unit(bytes: usize) -> String {
-    let scaled = scaled(bytes as u64);
-    if scaled.contains(' ') { scaled } else { scaled + " " }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,9 +457,42 @@ mod tests {
         assert!(explained.to_string().contains("7 times"), "{explained}");
     }
 
+    /// A loop of vectors, around a branch: which step runs how often, and as what.
     #[test]
-    fn numbers_have_three_digits() {
-        let texts = [0, 7, 999, 1000, 12_345, 999_499, 999_500, 123_456_789].map(scaled);
-        assert_eq!(texts, ["0", "7", "999", "1.00 k", "12.3 k", "999 k", "1.00 M", "123 M"]);
+    fn measured_steps_are_those_that_run() {
+        let (t, index) = (TensorType::new(DType::F64, &[1000]), TensorType::scalar(DType::I32));
+        let branch = |op: ScalarOp| {
+            let mut branch = Graph::new();
+            let x = branch.input(t.clone());
+            branch.outputs = vec![branch.push(Op::Map(op), &[x], vec![t.clone()], 0)];
+            Arc::new(branch)
+        };
+        let mut body = Graph::new();
+        let (i, x) = (body.input(index.clone()), body.input(t.clone()));
+        let op = Op::Switch { branches: vec![branch(ScalarOp::Exp), branch(ScalarOp::Sin)] };
+        body.outputs = vec![body.push(op, &[i, x], vec![t.clone()], 0)];
+        let mut g = Graph::new();
+        let (i, x) = (g.input(index), g.input(t.clone()));
+        let op = Op::Scan { body: Arc::new(body), n_captures: 1, n_carry: 1, length: 7, reverse: false };
+        g.outputs = vec![g.push(op, &[i, x], vec![t], 0)];
+        let inputs = [Arc::new(Buffer::scalar(1i32)), Arc::new(Buffer::zeros(DType::F64, 1000))];
+        for executor in Executor::available() {
+            let explained = Explanation::measured(&g, &inputs, executor).expect("nothing fails");
+            let text = explained.to_string();
+            let find = |what: &str| {
+                fn find<'a>(steps: &'a [Explained], what: &str) -> Option<&'a Explained> {
+                    let here = steps.iter().find(|step| step.what.contains(what) && step.inside.is_empty());
+                    here.or_else(|| steps.iter().find_map(|step| find(&step.inside, what)))
+                }
+                find(&explained.steps, what).and_then(|step| step.measured).unwrap_or_else(|| panic!("{what}: {text}"))
+            };
+            let code = if executor == Executor::Interpreter { StepCode::Precompiled } else { StepCode::Machine };
+            let (sin, exp) = (find(": sin"), find(": exp"));
+            assert_eq!((sin.times, sin.code), (7.0, code), "{text}");
+            assert_eq!((exp.times, exp.time, exp.code), (0.0, Duration::ZERO, code), "{text}");
+            assert!(explained.time.is_some_and(|time| time >= sin.time), "{text}");
+            let without_times = Explanation::new(&g);
+            assert_eq!(explained.total(), without_times.total());
+        }
     }
 }

@@ -14,11 +14,13 @@ mod scalar;
 mod single;
 mod strided;
 mod tile;
+mod watch;
 
 use crate::{
     buffer::Buffer,
     element,
     executable::RunError,
+    executor::Executor,
     graph::{OutOfBounds, ScatterKind},
     interrupt,
     jit::{self, Assembly},
@@ -32,6 +34,7 @@ use single::SingleProgram;
 use std::{cell::RefCell, sync::Arc};
 use strided::with_bits;
 use tile::{StripProgram, TileProgram};
+pub(crate) use watch::{Stopwatch, Unwatched, Watch};
 
 /// A kernel ready to run.
 #[derive(Debug)]
@@ -40,10 +43,10 @@ enum Launch {
     Tiles(TileProgram),
     /// Several kernels, strip by strip.
     Strips(StripProgram),
-    /// Kernels over one point, and loops of such.
-    Scalars(ScalarProgram),
+    /// Kernels over one point, and loops of such: so many steps as one program.
+    Scalars { program: ScalarProgram, n_steps: usize },
     /// Steps over few elements, as machine code.
-    Single(SingleProgram),
+    Single { program: SingleProgram, n_steps: usize },
     /// A loop that every element runs by itself, as machine code.
     Lanewise(LanewiseProgram),
 }
@@ -124,14 +127,14 @@ impl Compiler<'_> {
     fn single(&mut self, run: &[Step<KernelStep>], needed: &Needed) -> Option<Launch> {
         let program = SingleProgram::new(run, self.slots, needed, self.assembly.as_mut()?)?;
         self.needs = self.needs.and(program.needs());
-        Some(Launch::Single(program))
+        Some(Launch::Single { program, n_steps: run.len() })
     }
 
     /// Compiles steps that compute single elements to one program.
     fn scalar(&mut self, run: &[Step<KernelStep>]) -> Option<Launch> {
         let program = ScalarProgram::new(run, self.slots)?;
         self.needs = self.needs.and(program.needs());
-        Some(Launch::Scalars(program))
+        Some(Launch::Scalars { program, n_steps: run.len() })
     }
 
     fn step(&mut self, step: Step<KernelStep>, needed: &Needed) -> Step<Launch> {
@@ -170,8 +173,8 @@ impl Program {
     }
 
     /// Compiles a schedule to machine code as far as there is any, where the system lets it run.
-    pub fn as_code_if_possible(schedule: Schedule<KernelStep>) -> Program {
-        let code = Assembly::begin().and_then(|assembly| Program::new(schedule.clone(), Some(assembly)));
+    pub fn as_code_if_possible(schedule: Schedule<KernelStep>, executor: Executor) -> Program {
+        let code = Assembly::begin(executor).and_then(|assembly| Program::new(schedule.clone(), Some(assembly)));
         code.unwrap_or_else(|| Program::over_loops(schedule))
     }
 
@@ -197,6 +200,7 @@ impl Program {
         input: impl Fn(usize) -> &'a Arc<Buffer>,
         mut donated: impl FnMut(usize) -> Arc<Buffer>,
         output: impl FnMut(Arc<Buffer>),
+        watch: &mut impl Watch,
     ) -> Result<(), RunError> {
         let _run = self.has_loops.then(interrupt::Run::begin);
         let mut frame = match self.frames.take() {
@@ -217,7 +221,7 @@ impl Program {
         }
         // SAFETY: the slots hold what the schedule says: inputs of the types that it was made for, fresh results, and
         // the frame's own temporaries.
-        let outcome = unsafe { run_steps(&self.steps, &mut frame) };
+        let outcome = unsafe { run_steps(&self.steps, 0, &mut frame, watch) };
         crate::counters::add_kernels(std::mem::take(&mut frame.n_kernels));
         // If a called function panics this is not reached, and the frame is dropped.
         if outcome.is_ok() {
@@ -264,24 +268,29 @@ impl Program {
 
 /// # Safety
 /// The slots must hold what the schedule says at this step.
-unsafe fn run_steps(steps: &[Step<Launch>], frame: &mut Frame) -> Result<(), RunError> {
-    for step in steps {
+unsafe fn run_steps(
+    steps: &[Step<Launch>],
+    list: usize,
+    frame: &mut Frame,
+    watch: &mut impl Watch,
+) -> Result<(), RunError> {
+    for (i, step) in steps.iter().enumerate() {
         // SAFETY: promised by the caller; each step leaves what the next expects.
-        unsafe { run_step(step, frame)? }
+        watch.step(list, i, |watch| unsafe { run_step(step, frame, watch) })?;
     }
     Ok(())
 }
 
 /// # Safety
 /// As for [`run_steps`].
-unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunError> {
+unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watch) -> Result<(), RunError> {
     // SAFETY: the schedule placed the operands in their slots, and results in slots that no operand shares.
     unsafe {
         match step {
             Step::Kernel(Launch::Tiles(program)) => program.run(frame),
             Step::Kernel(Launch::Strips(program)) => program.run(frame),
-            Step::Kernel(Launch::Scalars(program)) => program.run(frame)?,
-            Step::Kernel(Launch::Single(program)) => program.run(frame)?,
+            Step::Kernel(Launch::Scalars { program, .. }) => program.run(frame)?,
+            Step::Kernel(Launch::Single { program, .. }) => program.run(frame)?,
             Step::Kernel(Launch::Lanewise(program)) => program.run(frame)?,
             Step::Copy { from, to } => {
                 frame.address(*to).copy_from_nonoverlapping(frame.address(from.slot), from.bytes());
@@ -289,11 +298,11 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
             Step::While { cond, flag, body, swaps, origin } => {
                 let mut rounds_left = interrupt::limit();
                 loop {
-                    run_steps(cond, frame)?;
+                    run_steps(cond, 0, frame, watch)?;
                     if *frame.address(*flag) == 0 {
                         break;
                     }
-                    run_steps(body, frame)?;
+                    run_steps(body, 1, frame, watch)?;
                     swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
                     rounds_left -= 1;
                     if rounds_left == 0 || interrupt::must_stop() {
@@ -304,7 +313,8 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
             Step::Switch { index, branches } => {
                 let index = *frame.address(*index).cast::<i32>();
                 let chosen = index.max(0).unsigned_abs() as usize;
-                run_steps(&branches[chosen.min(branches.len() - 1)], frame)?;
+                let chosen = chosen.min(branches.len() - 1);
+                run_steps(&branches[chosen], chosen, frame, watch)?;
             }
             Step::Scan { length, reverse, windows, body, swaps, origin } => {
                 for step in 0..*length {
@@ -313,7 +323,7 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame) -> Result<(), RunErro
                         let address = frame.address(over).add(row * bytes);
                         frame.lend(window, address);
                     }
-                    run_steps(body, frame)?;
+                    run_steps(body, 0, frame, watch)?;
                     swaps.iter().for_each(|&(a, b)| frame.swap(a, b));
                     if interrupt::must_stop() {
                         return Err(interrupt::stopped(*origin));

@@ -7,10 +7,9 @@
 //! Results are those of the interpreter, bit for bit (NaN are all alike): nothing is reassociated or contracted.
 //!
 //! Limits: AVX2 with FMA and BMI2, or AVX-512 (F, BW, DQ, VL); without, or where the system denies executable memory, or
-//! with `DINI_JIT=off` in the environment, [`Assembly::begin`] gives `None` and the interpreter runs everything.
-//! Code is made when it pays ([`crate::tiers`]); with `DINI_JIT=on`, `avx512` or `avx2` it is made before the first run, the
-//! last for AVX2 alone. Kernels that call functions without a vector form, that only copy, or whose values need
-//! more than 64 KiB of stack stay with the interpreter too.
+//! where [`Executor::Interpreter`] is wanted, [`Assembly::begin`] gives `None` and the interpreter runs everything.
+//! [`crate::tiers`] decides when code is made. Kernels that call functions without a vector form, that only copy, or whose
+//! values need more than 64 KiB of stack stay with the interpreter too.
 //!
 //! Small programs, loops and branches included, become one function over single elements ([`single`]), and loops with a
 //! loop of its own for each element one over chunks of them ([`lanewise`]). Their loops pause every fraction of a
@@ -33,8 +32,8 @@ mod tests;
 mod verify;
 
 use crate::{
+    executor::Executor,
     schedule::{KernelStep, Needed, Slot, Step},
-    tiers::Timing,
 };
 use emit::Extent;
 use encode::{Assembler, Isa};
@@ -93,10 +92,11 @@ pub(crate) fn is_small(step: &Step<KernelStep>) -> bool {
 }
 
 impl Assembly {
-    /// Starts a program's code, if this process may run such.
-    pub fn begin() -> Option<Assembly> {
+    /// Starts a program's code, if that is wanted and this process may run it.
+    pub fn begin(executor: Executor) -> Option<Assembly> {
+        let isa = isa(executor).filter(|_| runs(executor))?;
         let (assembler, functions, module) = Default::default();
-        Some(Assembly { isa: setting().1?, assembler, functions, module })
+        Some(Assembly { isa, assembler, functions, module })
     }
 
     /// Compiles a kernel; `None` if the interpreter runs it faster, or lanes do not hold its elements.
@@ -229,71 +229,42 @@ impl Machine {
     }
 }
 
-/// When code is to be made, and for what.
-fn setting() -> (Timing, Option<Isa>) {
+/// What code is made for.
+fn isa(executor: Executor) -> Option<Isa> {
+    match executor {
+        Executor::Interpreter => None,
+        Executor::Avx2 => Some(Isa::Avx2),
+        Executor::Avx512 => Some(Isa::Avx512),
+    }
+}
+
+/// Whether machine code of this kind runs on this processor, under this system.
+pub(crate) fn runs(executor: Executor) -> bool {
     #[cfg(test)]
-    if let Some(forced) = FORCED.get() {
-        return (if forced.is_some() { Timing::AtOnce } else { Timing::Never }, forced);
+    if LACKING.get().is_some_and(|lacking| lacking <= executor) {
+        return false;
     }
-    static SETTING: OnceLock<(Timing, Option<Isa>)> = OnceLock::new();
-    *SETTING.get_or_init(|| {
-        let wish = std::env::var("DINI_JIT").unwrap_or_default();
-        if wish == "off" || !memory::is_granted() {
-            return (Timing::Never, None);
-        }
-        let best = supported().into_iter().find(|&isa| wish != "avx2" || isa == Isa::Avx2);
-        let timing = match &wish[..] {
-            _ if best.is_none() => Timing::Never,
-            "on" | "avx2" | "avx512" => Timing::AtOnce,
-            _ => Timing::WhenItPays,
-        };
-        (timing, best)
-    })
+    isa(executor).is_some_and(is_supported) && memory::is_granted()
 }
 
-/// When machine code is to be made.
-pub(crate) fn timing() -> Timing {
-    setting().0
-}
-
-/// The instruction sets of this processor, best first.
-fn supported() -> Vec<Isa> {
-    let mut supported = vec![];
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2") {
-        let has_512 = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl");
-        if has_512 {
-            supported.push(Isa::Avx512);
+/// Whether this processor has the instructions.
+fn is_supported(isa: Isa) -> bool {
+    let has_avx2 =
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2");
+    match isa {
+        Isa::Avx2 => has_avx2,
+        Isa::Avx512 => {
+            has_avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
         }
-        supported.push(Isa::Avx2);
     }
-    supported
 }
 
 #[cfg(test)]
 thread_local! {
-    /// What tests make [`setting`] say: `Some(None)` is no machine code.
-    static FORCED: std::cell::Cell<Option<Option<Isa>>> = const { std::cell::Cell::new(None) };
-}
-
-/// What a function gives with the interpreter.
-#[cfg(test)]
-pub(crate) fn with_interpreter<T>(function: impl FnOnce() -> T) -> T {
-    let before = FORCED.replace(Some(None));
-    let result = function();
-    FORCED.set(before);
-    result
-}
-
-/// Runs a test once for each executor of this machine: the interpreter, then each instruction set.
-#[cfg(test)]
-pub(crate) fn with_each_executor(mut test: impl FnMut(&str)) {
-    let executors = std::iter::once(None).chain(supported().into_iter().map(Some));
-    for executor in executors {
-        FORCED.set(Some(executor));
-        test(&format!("{executor:?}"));
-        FORCED.set(None);
-    }
+    /// The least instruction set that tests make this processor lack.
+    static LACKING: std::cell::Cell<Option<Executor>> = const { std::cell::Cell::new(None) };
 }

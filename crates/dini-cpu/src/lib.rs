@@ -4,13 +4,15 @@
 
 pub mod buffer;
 pub mod counters;
-#[cfg(test)]
-mod differential;
 pub mod dtype;
 mod element;
 mod executable;
+mod executor;
 pub mod explain;
 mod fuse;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod graph;
 mod interp;
 pub mod interrupt;
@@ -23,11 +25,10 @@ mod kernel;
 pub mod linalg;
 pub mod math;
 mod pool;
-#[cfg(test)]
-mod reference;
 pub mod scalar;
 mod schedule;
 mod tiers;
 
 pub use executable::{Executable, RunError};
+pub use executor::{CompileOptions, Executor, Timing};
 pub use pool::{num_threads, set_num_threads};

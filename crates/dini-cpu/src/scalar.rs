@@ -159,7 +159,7 @@ impl ScalarOp {
 }
 
 /// Every operation, those with a parameter several times, for tests.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 pub(crate) const OPS: &[ScalarOp] = {
     use DType::{Bool, F32, F64, I32, I64, U8, U32, U64};
     use ScalarOp::*;

@@ -9,9 +9,9 @@
 //! All decisions are by counted work, never by a clock.
 
 use crate::{
+    executor::{CompileOptions, Executor, Timing},
     explain::{Work, work},
     interp::Program,
-    jit,
     kernel::{Instruction, Kernel},
     schedule::{KernelStep, Schedule, Step},
 };
@@ -19,16 +19,6 @@ use std::sync::{
     Mutex, OnceLock, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
-
-/// When machine code is to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timing {
-    /// There is none here.
-    Never,
-    WhenItPays,
-    /// Before the first run.
-    AtOnce,
-}
 
 /// A program that becomes machine code when that pays.
 pub(crate) struct Tiers {
@@ -42,6 +32,7 @@ struct First {
     program: Program,
     /// What machine code will be made from.
     schedule: Mutex<Option<Schedule<KernelStep>>>,
+    executor: Executor,
     outlook: Outlook,
     /// What machine code would have saved in the runs so far.
     forgone: AtomicU64,
@@ -91,15 +82,21 @@ const LAUNCH: u64 = 10;
 
 impl Tiers {
     /// Prepares a schedule.
-    pub fn new(schedule: Schedule<KernelStep>) -> Tiers {
+    pub fn new(schedule: Schedule<KernelStep>, options: &CompileOptions) -> Tiers {
+        let executor = options.executor;
         let at_once = |program| Tiers { best: OnceLock::from(program), first: None };
-        let outlook = match (jit::timing(), Outlook::of(&schedule.steps)) {
-            (Timing::Never, _) => return at_once(Program::over_loops(schedule)),
+        if executor == Executor::Interpreter {
+            return at_once(Program::over_loops(schedule));
+        }
+        let outlook = match (options.timing, Outlook::of(&schedule.steps)) {
             (Timing::WhenItPays, Some(outlook)) if outlook.saved_per_run < outlook.cost => outlook,
-            (Timing::WhenItPays | Timing::AtOnce, _) => return at_once(Program::as_code_if_possible(schedule)),
+            (Timing::WhenItPays | Timing::AtOnce, _) => {
+                return at_once(Program::as_code_if_possible(schedule, executor));
+            }
         };
         let program = Program::over_loops(schedule.clone());
-        let first = First { program, schedule: Mutex::new(Some(schedule)), outlook, forgone: AtomicU64::new(0) };
+        let first =
+            First { program, schedule: Mutex::new(Some(schedule)), executor, outlook, forgone: AtomicU64::new(0) };
         Tiers { best: OnceLock::new(), first: Some(first) }
     }
 
@@ -108,7 +105,7 @@ impl Tiers {
         match (self.best.get(), &self.first) {
             (Some(best), _) => best,
             (None, Some(first)) => match first.count_run() {
-                Some(schedule) => self.best.get_or_init(|| Program::as_code_if_possible(schedule)),
+                Some(schedule) => self.best.get_or_init(|| Program::as_code_if_possible(schedule, first.executor)),
                 None => &first.program,
             },
             (None, None) => unreachable!("there is a best program from the start, or a first one"),
@@ -137,13 +134,13 @@ mod tests {
         schedule,
     };
 
-    fn tiers(len: usize) -> Tiers {
+    fn tiers(len: usize, options: &CompileOptions) -> Tiers {
         let mut graph = Graph::new();
         let t = TensorType { dtype: DType::F64, shape: vec![len] };
         let x = graph.input(t.clone());
         let y = graph.push(Op::Map(ScalarOp::Add), &[x, x], vec![t], 0);
         graph.outputs = vec![y];
-        Tiers::new(schedule::schedule(&graph))
+        Tiers::new(schedule::schedule(&graph), options)
     }
 
     /// In how many runs the program is still the first one.
@@ -155,19 +152,26 @@ mod tests {
         (0..100_000).take_while(is_first).count()
     }
 
+    /// The best executor here, when it pays; `None` if that is the interpreter.
+    fn when_it_pays() -> Option<CompileOptions> {
+        let executor = *Executor::available().last()?;
+        (executor != Executor::Interpreter).then_some(CompileOptions { executor, timing: Timing::WhenItPays })
+    }
+
     #[test]
     fn code_is_made_when_it_pays() {
-        let expected = match jit::timing() {
-            // The cost of an operation and of pages over what a launch and points cost: 10,500 / 10 and 10,500 / 25.
-            Timing::WhenItPays => [1049, 419, 0],
-            Timing::Never | Timing::AtOnce => [0, 0, 0],
-        };
-        assert_eq!([1, 100, 1_000_000].map(|len| n_first_runs(&tiers(len))), expected);
+        let n_first = |options: &CompileOptions| [1, 100, 1_000_000].map(|len| n_first_runs(&tiers(len, options)));
+        assert_eq!(n_first(&Executor::Interpreter.into()), [0, 0, 0]);
+        let Some(options) = when_it_pays() else { return };
+        // The cost of an operation and of pages over what a launch and points cost: 10,500 / 10 and 10,500 / 25.
+        assert_eq!(n_first(&options), [1049, 419, 0]);
+        assert_eq!(n_first(&options.executor.into()), [0, 0, 0]);
     }
 
     #[test]
     fn threads_get_the_same_code() {
-        let tiers = tiers(1000);
+        let Some(options) = when_it_pays() else { return };
+        let tiers = tiers(1000, &options);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| n_first_runs(&tiers));

@@ -1,7 +1,7 @@
 //! Every operation against results worked out by hand, through the public interface.
 
 use dini_cpu::{
-    Executable, RunError,
+    Executable, Executor, RunError,
     buffer::Buffer,
     dtype::{DType, Element},
     graph::{
@@ -36,15 +36,17 @@ fn check<T: Element>(op: Op, inputs: &[Input], shape: &[usize], expected: &[T]) 
     check_graph(&graph, inputs, expected);
 }
 
-/// Runs a graph of one output, twice, and compares the elements.
+/// Runs a graph of one output, twice on each executor, and compares the elements.
 #[track_caller]
 fn check_graph<T: Element>(graph: &Graph, inputs: &[Input], expected: &[T]) {
     assert_eq!(graph.check(), Ok(()));
-    let executable = Executable::compile(graph);
     let data: Vec<_> = inputs.iter().map(|i| i.data.clone()).collect();
-    for _ in 0..2 {
-        let got = executable.run(&data).expect("nothing fails");
-        assert_eq!(*got[0], Buffer::from_slice(expected), "got {:?}", got[0].as_slice::<T>());
+    for executor in Executor::available() {
+        let executable = Executable::compile_with(graph, &executor.into());
+        for _ in 0..2 {
+            let got = executable.run(&data).expect("nothing fails");
+            assert_eq!(*got[0], Buffer::from_slice(expected), "{executor}: got {:?}", got[0].as_slice::<T>());
+        }
     }
 }
 
@@ -93,6 +95,29 @@ fn reduce() {
     let cube: Vec<i64> = (0..24).collect();
     check(op(Combine::Add, &[0, 2]), &[input(&[2, 3, 4], &cube)], &[3], &[60i64, 92, 124]);
     check(op(Combine::Add, &[1]), &[input(&[2, 3, 4], &cube)], &[2, 4], &[12i64, 15, 18, 21, 48, 51, 54, 57]);
+}
+
+/// A wider result does not take the place of its operand, though the slot of that, which held something else before, has
+/// room for it.
+#[test]
+fn wider_results_in_used_memory() {
+    const N: usize = 100;
+    let mut graph = Graph::new();
+    let (wide, narrow) = (TensorType::new(DType::F64, &[N]), TensorType::new(DType::F32, &[N]));
+    let (x, y) = (graph.input(wide.clone()), graph.input(narrow.clone()));
+    let running = || Op::Cumulative { combine: Combine::Add, axis: 0, reverse: false };
+    let sums = graph.push(running(), &[x], vec![wide.clone()], 0);
+    let op = Op::Reduce { combine: Combine::Max, axes: vec![0] };
+    let largest = graph.push(op, &[sums], vec![TensorType::scalar(DType::F64)], 0);
+    let sums = graph.push(running(), &[y], vec![narrow], 0);
+    let widened = graph.push(Op::Map(ScalarOp::Cast(DType::F64)), &[sums], vec![wide.clone()], 0);
+    let scaled = graph.push(Op::Map(ScalarOp::Mul), &[widened, largest], vec![wide.clone()], 0);
+    // Not a result itself, so that nothing but the operand's death decides where it stands.
+    let running_products = graph.push(running(), &[scaled], vec![wide], 0);
+    graph.outputs = vec![running_products];
+    let inputs = [input(&[N], &[1.0; N]), input(&[N], &[1.0f32; N])];
+    let expected: Vec<f64> = (1..=N).map(|i| (N * i * (i + 1) / 2) as f64).collect();
+    check_graph(&graph, &inputs, &expected);
 }
 
 /// Sums of a million tenths stay within a few units in the last place, along either axis.

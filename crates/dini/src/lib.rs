@@ -75,7 +75,7 @@
 //! ```
 //!
 //! **Looking inside.** [`program_of`] and [`compiled_program_of`] print what was traced and what will run, [`explain`] the
-//! kernels that it becomes and what they cost; [`Counters`] counts traces, compilations, kernels and library calls.
+//! kernels that it becomes and what they cost, [`explain_with`] what they take; [`Counters`] counts traces, compilations, kernels and library calls.
 //!
 //! # Where things are
 //!
@@ -98,6 +98,7 @@ mod counters;
 mod debug_nans;
 mod error;
 mod eval;
+mod explain;
 mod implicit;
 pub mod interrupt;
 mod ir;
@@ -117,9 +118,10 @@ pub use array::{Array, Nested, Scalar};
 pub use counters::Counters;
 pub use dini_cpu::{
     dtype::{DType, Element},
-    explain::{Cost, Explained, Explanation, Repeats},
+    explain::{Cost, Explained, Explanation, Measured, Repeats, StepCode},
 };
 pub use error::{Error, ErrorKind, Loc, Result};
+pub use explain::{Explain, compiled_program_of, explain, explain_with, program_of};
 pub use implicit::{
     implicit::define_implicit_gradient,
     linear_solve::{
@@ -147,7 +149,7 @@ pub use transform::{
     custom_vjp::{custom_vjp, custom_vjp_with_jvp},
     grad::{grad, grad_with_aux, value_and_grad, value_and_grad_with_aux, vjp, vjp_with_aux},
     jacobian::{hessian, hvp, jacfwd, jacrev},
-    jit::{CompiledFn, Jit, compile, compile_with, compiled_program_of, explain, jit, jit_with, program_of},
+    jit::{CompiledFn, Jit, compile, compile_with, jit, jit_with},
     jvp::{jvp, jvp_with_aux},
     linearize::linearize,
     stop_gradient::{stop_gradient, stop_gradient_fn, without_gradients},

@@ -19,7 +19,6 @@ use crate::{
 use dini_cpu::{
     Executable, RunError,
     buffer::Buffer,
-    explain::Explanation,
     graph::{Call, CallFn, Graph, Op, Routine, Strided, Value},
     scalar::ScalarOp,
 };
@@ -49,7 +48,6 @@ pub(crate) fn compile(program: &Arc<Program>, donated: &[usize]) -> Result<Arc<C
     counters::count_compile();
     let Prepared { program: prepared, used_inputs, poisons } = prepare(program)?;
     let (mut graph, _) = lower(&prepared)?;
-    let used_inputs: Vec<usize> = (0..used_inputs.len()).filter(|&i| used_inputs[i]).collect();
     let is_donated = |i: &usize| donated.contains(&used_inputs[*i]);
     graph.donated = (0..used_inputs.len()).filter(is_donated).map(|i| Value(i as u32)).collect();
     let compiled = Arc::new(Compiled { executable: Executable::compile(&graph), used_inputs, poisons });
@@ -102,7 +100,7 @@ impl Compiled {
 }
 
 /// The line and the cause of a failed call or a stopped loop.
-fn run_error(e: RunError, program: &Arc<Program>) -> Error {
+pub(crate) fn run_error(e: RunError, program: &Arc<Program>) -> Error {
     let (origin, error) = match e {
         RunError::Call { origin, error } => match error.downcast::<Error>() {
             Ok(error) => (origin, *error),
@@ -122,7 +120,8 @@ fn run_error(e: RunError, program: &Arc<Program>) -> Error {
 
 struct Prepared {
     program: Arc<Program>,
-    used_inputs: Vec<bool>,
+    /// The numbers of the inputs that are left.
+    used_inputs: Vec<usize>,
     poisons: Vec<Option<Error>>,
 }
 
@@ -134,7 +133,8 @@ fn prepare(program: &Arc<Program>) -> Result<Prepared> {
     let cut = dce(&erased, &sound, false);
     let program = simplify(&cut.program);
     let again = dce(&program, &vec![true; program.outputs.len()], true);
-    Ok(Prepared { program: again.program.clone(), used_inputs: cut.used_inputs.clone(), poisons })
+    let used_inputs = (0..cut.used_inputs.len()).filter(|&i| cut.used_inputs[i]).collect();
+    Ok(Prepared { program: again.program.clone(), used_inputs, poisons })
 }
 
 /// What will run, as a program: after erasure and all passes.
@@ -142,12 +142,15 @@ pub(crate) fn prepared(program: &Arc<Program>) -> Result<Arc<Program>> {
     Ok(prepare(program)?.program)
 }
 
-/// What will run, as the steps that the engine takes.
-pub(crate) fn explained(program: &Arc<Program>) -> Result<Explanation> {
-    let Prepared { program, poisons, used_inputs: _ } = prepare(program)?;
+/// What will run, as the engine's graph, and which of the program's inputs it takes.
+///
+/// # Errors
+/// A result that is an error.
+pub(crate) fn lowered(program: &Arc<Program>) -> Result<(Graph, Vec<usize>)> {
+    let Prepared { program, poisons, used_inputs } = prepare(program)?;
     match poisons.into_iter().flatten().next() {
         Some(error) => Err(error),
-        None => Ok(Explanation::new(&lower(&program)?.0)),
+        None => Ok((lower(&program)?.0, used_inputs)),
     }
 }
 

@@ -15,8 +15,9 @@ use crate::{
     tree::{Outcome, Tree, flatten},
 };
 use difference::{Precision, compare, differences, inner, numbers};
+use dini_cpu::{buffer::Buffer, graph::Graph};
 use random::Random;
-use std::panic::Location;
+use std::{panic::Location, sync::Arc};
 
 /// Which kinds of differentiation [`check_grads`] checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +126,13 @@ pub(crate) fn close(names: &[String], got: &[Array], want: &[Array], by: &str, t
         compare(name, &aval.shape, &numbers(a)?, by, &numbers(b)?, tolerance)?;
     }
     Ok(())
+}
+
+/// The engine's graph of what `jit` would run on `x`, and its inputs: for tests of the engine.
+#[doc(hidden)]
+#[track_caller]
+pub fn lowered<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<(Graph, Vec<Arc<Buffer>>)> {
+    crate::explain::lowered("lowered", f, x)
 }
 
 fn fail(message: String) -> Error {

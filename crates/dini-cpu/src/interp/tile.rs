@@ -132,6 +132,11 @@ enum Instruction {
 }
 
 impl TileProgram {
+    /// Whether machine code does most of the work.
+    pub fn has_machine_code(&self) -> bool {
+        self.machine.is_some()
+    }
+
     pub fn needs(&self) -> Needs {
         let scratch_bytes = self.scratch_bytes + if self.apart_from.is_some() { PAGE } else { 0 };
         Needs { scratch_bytes, n_bases: self.bases.len(), n_cells: 0 }

@@ -1,19 +1,14 @@
 //! In place of the compiler on machines that it knows nothing of: no assembly ever begins.
 
 use crate::{
+    executor::Executor,
     schedule::{KernelStep, Needed, Slot, Step},
-    tiers::Timing,
 };
 
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
 pub(crate) use request::{Lanewise, Request, Single, Source, accumulates};
-
-/// Never.
-pub(crate) fn timing() -> Timing {
-    Timing::Never
-}
 
 /// There is none.
 #[derive(Debug)]
@@ -24,7 +19,7 @@ pub(crate) enum Assembly {}
 pub(crate) enum Machine {}
 
 impl Assembly {
-    pub fn begin() -> Option<Assembly> {
+    pub fn begin(_: Executor) -> Option<Assembly> {
         None
     }
 
@@ -64,14 +59,7 @@ pub(crate) fn is_small(_: &Step<KernelStep>) -> bool {
     false
 }
 
-/// What a function gives with the interpreter.
-#[cfg(test)]
-pub(crate) fn with_interpreter<T>(function: impl FnOnce() -> T) -> T {
-    function()
-}
-
-/// Runs a test with the only executor.
-#[cfg(test)]
-pub(crate) fn with_each_executor(mut test: impl FnMut(&str)) {
-    test("interpreter");
+/// Machine code of no kind runs.
+pub(crate) fn runs(_: Executor) -> bool {
+    false
 }

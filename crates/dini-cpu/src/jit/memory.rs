@@ -10,6 +10,10 @@ pub(crate) struct Code(Mmap);
 impl Code {
     /// Maps code; `None` where the system denies that.
     pub fn new(bytes: &[u8]) -> Option<Code> {
+        #[cfg(test)]
+        if DENIED.get() {
+            return None;
+        }
         let mut pages = MmapMut::map_anon(bytes.len().max(1)).ok()?;
         pages[..bytes.len()].copy_from_slice(bytes);
         pages.make_exec().ok().map(Code)
@@ -31,6 +35,12 @@ pub(super) fn is_granted() -> bool {
         let function: extern "sysv64" fn() -> u32 = unsafe { std::mem::transmute(code.start()) };
         function() == 42
     })
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Whether tests make the system deny executable memory, as it may at any time.
+    pub(super) static DENIED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 #[cfg(test)]

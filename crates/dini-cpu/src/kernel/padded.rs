@@ -198,7 +198,7 @@ mod tests {
             Access::Uniform { offset } => out.resize(len, *offset as isize),
             Access::Strided(strided) => strided.for_each_index(|i| out.push(i as isize)),
             Access::Padded(padded) => {
-                out.extend((0..len).map(|point| padded.place(point).map_or(-1, |place| place as isize)));
+                out.extend(padded.places().take(len).map(|place| place.map_or(-1, |place| place as isize)));
             }
         }
         out

@@ -2,7 +2,7 @@
 //! size.
 
 use super::{KernelStep, MAX_KERNELS, Schedule, Slot, SlotId, Step, Tensor};
-use crate::kernel::Instruction;
+use crate::kernel::{Access, Instruction};
 
 type Checked = Result<(), String>;
 
@@ -162,6 +162,16 @@ fn check_kernel(slots: &[Slot], KernelStep { kernel, slots: operands }: &KernelS
         may_write(slots, operands[to], bytes(to))?;
         let others = written[..i].iter().map(|&other| operands[other]).collect::<Vec<_>>();
         distinct(slots, &others, operands[to])?;
+    }
+    for instruction in &kernel.body {
+        let Instruction::Load { operand, access } = instruction else { continue };
+        let (from, slot) = (operand.0 as usize, operands[operand.0 as usize]);
+        let size = |i: usize| kernel.operands[i].dtype.size();
+        let in_place = |to: usize| *access == Access::IDENTITY && size(to) == size(from);
+        let mut overwritten = written.iter().filter(|&&to| operands[to] == slot && bytes(to) > 0);
+        if overwritten.any(|&to| !in_place(to)) {
+            return Err(format!("{slot} is written at other places than it is read from"));
+        }
     }
     Ok(())
 }

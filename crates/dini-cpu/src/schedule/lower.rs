@@ -300,7 +300,7 @@ impl<'a> Block<'a> {
     }
 
     /// An operand of a kernel whose slot the written value may take over: it dies here, and each of its elements is read
-    /// at the very point where the value's is written.
+    /// at the very point, and from the very bytes, where the value's is written.
     fn heritage(&self, kernel: &Kernel, operands: &[Value], value: Value) -> Option<Value> {
         let bytes = self.bytes(value);
         let want = self.want(value);
@@ -317,8 +317,10 @@ impl<'a> Block<'a> {
                 Instruction::Count { .. } | Instruction::Map { .. } => true,
             })
         };
+        let size = self.graph.type_of(value).dtype.size();
         let candidates = (0..operands.len()).filter(|&operand| {
             kernel.operands[operand].len == kernel.len
+                && kernel.operands[operand].dtype.size() == size
                 && self.dying(operands[operand], bytes).is_some()
                 && is_read_in_place(operand)
         });

@@ -18,7 +18,6 @@ use crate::{
     trace::{self, Staged, bind_at, stage},
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
-use dini_cpu::explain::Explanation;
 use std::{
     borrow::Cow,
     panic::Location,
@@ -290,53 +289,4 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
     pub fn program(&self) -> &Program {
         &self.entry.staged.program
     }
-}
-
-/// The program that tracing `f` with arguments like `x` gives; its inputs are captured arrays, then the argument's leaves.
-///
-/// ```
-/// use dini::prelude::*;
-/// let p = program_of(|x: Array| x.sin(), &Array::from(1.0))?;
-/// assert_eq!(p.counts()["sin"], 1);
-/// # Ok::<(), Error>(())
-/// ```
-#[track_caller]
-pub fn program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
-    let at = Location::caller();
-    let (leaves, in_def) = flatten(x);
-    let in_avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
-    let flat = Flat::new(&f, &in_def);
-    Ok(stage("program_of", at, &in_avals, |xs| flat.call(xs))?.program)
-}
-
-/// What would run: the program of [`program_of`] after everything that only derivatives need is gone, and after all
-/// simplifications.
-///
-/// ```
-/// use dini::prelude::*;
-/// let p = compiled_program_of(|x: Array| (x.sin(), x.cos()).0, &Array::from(1.0))?;
-/// assert!(!p.counts().contains_key("cos"));
-/// # Ok::<(), Error>(())
-/// ```
-#[track_caller]
-pub fn compiled_program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
-    lower::prepared(&program_of(f, x)?)
-}
-
-/// What would run, as the steps of the engine: kernels and what was fused into them, library calls, loops; bytes read and
-/// written, floating-point operations and elementary functions of each and in all, and the memory of a run. Counted, not
-/// measured.
-///
-/// ```
-/// use dini::prelude::*;
-/// let x = Array::zeros(&[1000], DType::F64);
-/// let explained = explain(|x: Array| (x.sin() * &x).sum(), &x)?;
-/// assert_eq!(explained.steps.len(), 1); // all of it is one kernel
-/// assert_eq!(explained.total().functions, 1000);
-/// println!("{explained}");
-/// # Ok::<(), Error>(())
-/// ```
-#[track_caller]
-pub fn explain<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Explanation> {
-    lower::explained(&program_of(f, x)?)
 }

@@ -30,6 +30,11 @@ struct Local {
 }
 
 impl StripProgram {
+    /// Whether machine code does most of the work of a kernel.
+    pub fn has_machine_code(&self) -> bool {
+        self.programs.iter().any(TileProgram::has_machine_code)
+    }
+
     /// Puts compiled kernels together.
     pub fn new(mut programs: Vec<TileProgram>, strips: &Strips) -> StripProgram {
         let mut needs = Needs::default();

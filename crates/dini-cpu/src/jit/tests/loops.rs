@@ -6,8 +6,8 @@ use crate::{
     counters,
     dtype::DType::{Bool, F32, F64},
     executable::Executable,
+    executor::Executor,
     graph::{Combine, Graph, Op, TensorType, Value},
-    jit::with_each_executor,
     scalar::ScalarOp::*,
 };
 use std::sync::Arc;
@@ -62,15 +62,18 @@ fn loops_of_each_element() {
             let running = Buffer::from_vec((0..n).map(|i| i % 5 != 3).collect::<Vec<bool>>());
             let inputs = [Arc::new(x), Arc::new(running)];
             check(&format!("{dtype}[{n}]"), &graph, &inputs);
-            with_each_executor(|executor| {
-                let executable = Executable::compile(&graph);
+            for executor in Executor::available() {
+                let executable = Executable::compile_with(&graph, &executor.into());
                 let before = counters::snapshot();
                 executable.run(&inputs).expect("nothing fails");
                 let n_kernels = counters::snapshot().since(&before).kernels;
                 // Three prepare the states and one is the loop, instead of two for each round.
                 let is_one = n_kernels <= 4;
-                assert!(n < 64 || is_one == (executor != "None"), "{executor}, {dtype}[{n}]: {n_kernels} kernels");
-            });
+                assert!(
+                    n < 64 || is_one == (executor != Executor::Interpreter),
+                    "{executor}, {dtype}[{n}]: {n_kernels} kernels"
+                );
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Chains of transformations on flat functions, each with a reference that does not use it.
 
-use crate::{program::Program, random::Random};
+use super::program::Program;
 use dini::prelude::*;
+use dini_cpu::fuzz::Choices;
 use std::rc::Rc;
 
 /// A function on flat lists of f64 arrays.
@@ -16,23 +17,27 @@ const FORWARD: &[(&str, Transformation, Transformation)] = &[
     ("checkpoint", |f, _| Rc::new(checkpoint(move |x: Vec<Array>| f(x))), |f, _| f),
     ("vmap", vectorized, looped),
     ("jvp", pushed, pushed),
+    ("linearize", linearized, pushed),
 ];
 
 const REVERSE: &[(&str, Transformation, Transformation)] = &[("grad", gradient, gradient)];
 
-/// Up to three transformations of a program, outermost name first.
-pub fn random(random: &mut Random, program: &Rc<Program>) -> (Vec<&'static str>, Flat, Flat) {
+/// Up to three transformations of a program: their names, outermost first, the function, and its reference.
+pub fn random(choices: &mut Choices, program: &Rc<Program>) -> (String, Flat, Flat) {
     let base: Flat = {
         let program = program.clone();
         Rc::new(move |x| program.call(x))
     };
     let usable = if program.has_while { FORWARD.to_vec() } else { [FORWARD, REVERSE].concat() };
-    let (mut names, mut transformed, mut reference) = (vec!["program"], base.clone(), base);
-    for _ in 0..random.below(4) {
-        let (name, transformation, plain) = *random.pick(&usable);
+    let (mut names, mut transformed, mut reference) = (String::from("the program"), base.clone(), base);
+    for _ in 0..choices.below(4) {
+        let (name, transformation, plain) = *choices.pick(&usable);
         // At least one operand has lanes.
-        let has_lanes: Vec<bool> = (0..program.inputs.len()).map(|i| i == 0 || random.below(3) > 0).collect();
-        names.insert(0, name);
+        let has_lanes: Vec<bool> = (0..program.inputs.len()).map(|i| i == 0 || choices.below(3) > 0).collect();
+        names = match name {
+            "vmap" => format!("vmap (lanes of operands: {has_lanes:?}) of {names}"),
+            _ => format!("{name} of {names}"),
+        };
         transformed = transformation(transformed, &has_lanes);
         reference = plain(reference, &has_lanes);
     }
@@ -74,6 +79,14 @@ fn pushed(f: Flat, _: &[bool]) -> Flat {
     Rc::new(move |x| {
         let v = direction(&x, 0.7);
         jvp(&*f, x, v).map(|(_, t)| t)
+    })
+}
+
+fn linearized(f: Flat, _: &[bool]) -> Flat {
+    Rc::new(move |x| {
+        let v = direction(&x, 0.7);
+        let (_, tangent) = linearize(&*f, x)?;
+        tangent(v)
     })
 }
 

@@ -44,17 +44,16 @@ fn run<T: Real + Element>(routine: Routine, args: &[TensorRef<'_>], outs: &mut [
 impl Maker<'_> {
     /// Calls a routine on matrices of order up to 5, or a little more now and then.
     pub(super) fn routine(&mut self) {
-        let dtype = self.random.pick(&[DType::F64, DType::F64, DType::F32]);
-        let n = if self.random.chance(10) { 9 } else { 1 + self.random.below(5) };
-        let batch = if self.random.chance(4) { vec![2] } else { vec![] };
+        let dtype = *self.choices.pick(&[DType::F64, DType::F64, DType::F32]);
+        let n = if self.choices.one_in(10) { 9 } else { 1 + self.choices.below(5) };
+        let batch = if self.choices.one_in(4) { vec![2] } else { vec![] };
         let square = [&batch[..], &[n, n]].concat();
         let a = self.of(dtype, &square);
         let call = |maker: &mut Self, name, routine, args: &[_], outs: Vec<TensorType>| {
             let call = Call { name, function: function(routine), effect: false, routine: Some(routine) };
-            let out = maker.graph.push(Op::Call(call), args, outs, 0);
-            maker.tame(out);
+            maker.graph.push(Op::Call(call), args, outs, 0);
         };
-        match self.random.below(4) {
+        match self.choices.below(4) {
             0 => call(self, "cholesky", Routine::Cholesky, &[a], vec![TensorType::new(dtype, &square)]),
             1 => {
                 let integers = TensorType::new(DType::I32, &[&batch[..], &[n]].concat());
@@ -62,13 +61,13 @@ impl Maker<'_> {
                 call(self, "lu", Routine::Lu, &[a], outs);
             }
             _ => {
-                let n_rhs = self.random.pick(&[1, 1, 2, 3]);
+                let n_rhs = *self.choices.pick(&[1, 1, 2, 3]);
                 let shape = [&batch[..], &[n, n_rhs]].concat();
                 let b = self.of(dtype, &shape);
                 let routine = Routine::TriangularSolve {
-                    lower: self.random.chance(2),
-                    transpose: self.random.chance(2),
-                    unit_diagonal: self.random.chance(2),
+                    lower: self.choices.one_in(2),
+                    transpose: self.choices.one_in(2),
+                    unit_diagonal: self.choices.one_in(2),
                 };
                 call(self, "triangular_solve", routine, &[a, b], vec![TensorType::new(dtype, &shape)]);
             }
