@@ -26,7 +26,8 @@ static N_THREADS: AtomicUsize = AtomicUsize::new(0);
 /// More threads than this are never used.
 const MAX_THREADS: usize = 256;
 
-/// The number of threads that an operation may use, the caller's included.
+/// The number of threads that an operation may use, the caller's included: what [`set_num_threads`] said last; before that
+/// `DINI_NUM_THREADS` in the environment, or the number of processors.
 pub fn num_threads() -> usize {
     match N_THREADS.load(Ordering::Relaxed) {
         0 => {
@@ -42,6 +43,11 @@ pub fn num_threads() -> usize {
 }
 
 /// Sets the number of threads that operations of all threads may use from now on, 1 to 256. Results do not depend on it.
+///
+/// ```
+/// dini_cpu::set_num_threads(1);
+/// assert_eq!(dini_cpu::num_threads(), 1);
+/// ```
 pub fn set_num_threads(n: usize) {
     N_THREADS.store(n.clamp(1, MAX_THREADS), Ordering::Relaxed);
 }

@@ -120,6 +120,7 @@ pub use dini_cpu::{
     dtype::{DType, Element},
     explain::{Cost, Explained, Explanation, Measured, Repeats, StepCode},
 };
+pub use dini_cpu::{num_threads, set_num_threads};
 pub use error::{Error, ErrorKind, Loc, Result};
 pub use explain::{Explain, compiled_program_of, explain, explain_with, program_of};
 pub use implicit::{
