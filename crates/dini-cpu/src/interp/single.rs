@@ -42,7 +42,10 @@ impl SingleProgram {
         for (i, &slot) in table.iter().enumerate() {
             frame.bases[i] = frame.address(slot);
         }
-        frame.cells[..tallies.len()].fill(0);
+        // To fill nothing is not free: it may touch the place where nothing is.
+        if !tallies.is_empty() {
+            frame.cells[..tallies.len()].fill(0);
+        }
         frame.bases[table.len()] = frame.cells.as_mut_ptr().cast();
         // SAFETY: promised by the caller; the table holds what the code was made for.
         let outcome = unsafe { self.machine.run_once(&frame.bases[..=table.len()], 0) };

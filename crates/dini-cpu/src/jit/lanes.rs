@@ -617,11 +617,26 @@ impl Lanes {
         }
         let mask = self.mask_for(kind, mask);
         if !kind.is_mask() {
+            let (mask, x) = self.merged_choice(kind, mask, x, y);
             return self.push(Op::Select, kind, &[mask, x, y]);
         }
         let (x, y) = (self.mask_for(kind, x), self.mask_for(kind, y));
         let (kept, others) = (self.push(Op::And, kind, &[mask, x]), self.push(Op::AndNot, kind, &[mask, y]));
         self.push(Op::Or, kind, &[kept, others])
+    }
+
+    /// A mask and a value that give the same choice with y elsewhere, where x itself is a choice between something and y:
+    /// one mask more is cheaper than one choice more.
+    fn merged_choice(&mut self, kind: Kind, mask: Value, x: Value, y: Value) -> (Value, Value) {
+        let Inst { op, kind: of, args: [inner, first, second, _] } = *self.inst(x);
+        if op != Op::Select || of.is_wide() != kind.is_wide() {
+            return (mask, x);
+        }
+        match (first == y, second == y) {
+            (false, true) => (self.bitwise(Op::And, kind.mask(), mask, inner), first),
+            (true, false) => (self.bitwise(Op::AndNot, kind.mask(), inner, mask), second),
+            (_, _) => (mask, x),
+        }
     }
 
     /// Extrema of integers.

@@ -168,18 +168,28 @@ impl<'a> Lanewise<'a> {
     fn fixed(&self, lanes: &mut Lanes, group: u8) -> Vec<Option<Value>> {
         let KernelStep { kernel, slots } = self.body;
         let is_state = |slot: SlotId| self.states().any(|state| state == slot);
-        let load = |(i, instruction): (usize, &Instruction)| match instruction {
-            Instruction::Load { operand, access } if !is_state(slots[operand.0 as usize]) => {
-                let kind = Kind::of(kernel.dtype(Reg(i as u32)));
-                let op = match access {
-                    Access::Uniform { .. } => Op::Uniform(operand.0),
-                    Access::Contiguous { .. } | Access::Strided(_) | Access::Padded(_) => Op::Load(operand.0, group),
-                };
-                Some(lanes.push(op, kind, &[]))
-            }
-            Instruction::Load { .. } | Instruction::Count { .. } | Instruction::Map { .. } => None,
-        };
-        kernel.body.iter().enumerate().map(load).collect()
+        let mut fixed: Vec<Option<Value>> = vec![];
+        for (i, instruction) in kernel.body.iter().enumerate() {
+            fixed.push(match instruction {
+                Instruction::Load { operand, access } if !is_state(slots[operand.0 as usize]) => {
+                    let kind = Kind::of(kernel.dtype(Reg(i as u32)));
+                    let op = match access {
+                        Access::Uniform { .. } => Op::Uniform(operand.0),
+                        Access::Contiguous { .. } | Access::Strided(_) | Access::Padded(_) => {
+                            Op::Load(operand.0, group)
+                        }
+                    };
+                    Some(lanes.push(op, kind, &[]))
+                }
+                Instruction::Map { op, args, .. } => {
+                    let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
+                    let args: Option<Vec<Value>> = args.iter().map(|arg| fixed[arg.0 as usize]).collect();
+                    args.map(|args| operations::map(lanes, *op, &dtypes, &args))
+                }
+                Instruction::Load { .. } | Instruction::Count { .. } => None,
+            });
+        }
+        fixed
     }
 
     /// A state at first.
@@ -195,12 +205,16 @@ impl<'a> Lanewise<'a> {
         let mut values: Vec<Vec<Value>> = vec![vec![]; phis.len()];
         for (i, instruction) in kernel.body.iter().enumerate() {
             for (group, values) in values.iter_mut().enumerate() {
+                if let Some(value) = fixed[group][i] {
+                    values.push(value);
+                    continue;
+                }
                 values.push(match instruction {
-                    Instruction::Load { operand, .. } => fixed[group][i].unwrap_or_else(|| {
+                    Instruction::Load { operand, .. } => {
                         let slot = slots[operand.0 as usize];
                         let state = self.states().position(|state| state == slot);
                         phis[group][state.expect("it is fixed or a state")].value
-                    }),
+                    }
                     Instruction::Map { op, args, .. } => {
                         let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
                         let args: Vec<Value> = args.iter().map(|arg| values[arg.0 as usize]).collect();
