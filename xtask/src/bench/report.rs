@@ -315,9 +315,9 @@ mod tests {
         ];
         let expected = "\
 workload                           JAX                       dini  ratio  at least
-a/long/name  20.0 ns (20.0 ns–20.0 ns)  5.00 ns (5.00 ns–5.00 ns)   4.00         2      met
-b            2.50 µs (2.50 µs–2.50 µs)  1.00 µs (1.00 µs–1.00 µs)   2.50         4    short
-c                                    –                          –      –         1   failed
+a/long/name  20.0 ns (20.0 ns–20.0 ns)  5.00 ns (5.00 ns–5.00 ns)   4.00         2     met
+b            2.50 µs (2.50 µs–2.50 µs)  1.00 µs (1.00 µs–1.00 µs)   2.50         4   short
+c                                    –                          –      –         1  failed
 c: there is no c
 ";
         assert_eq!(terminal_table(&outcomes), expected);
