@@ -295,7 +295,7 @@ impl<'a> Allocator<'a> {
             allocator.extend_uses(position_of(l.start), end, order, &is_outside);
             let is_inside = |inner: &&Loop| l.start <= inner.start && inner.end <= l.end;
             for inner in lanes.loops.iter().filter(is_inside) {
-                let inits = inner.phis.iter().map(|phi| phi.init).filter(|_| inner.start > l.start);
+                let inits = inner.phis.iter().map(|phi| phi.init).filter(|_| !std::ptr::eq(inner, l));
                 let nexts = inner.phis.iter().map(|phi| phi.next);
                 let test = inner.test().map(|test| test.mask);
                 for value in inits.chain(nexts).chain(test).filter(|value| is_outside(*value)) {
