@@ -235,11 +235,12 @@ pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
 }
 
 impl<K> Step<K> {
-    /// Whether it repeats anything.
-    pub fn has_loops(&self) -> bool {
+    /// The nested steps, block by block.
+    pub fn blocks(&self) -> Vec<&[Step<K>]> {
         match self {
-            Step::While { .. } | Step::Scan { .. } => true,
-            Step::Switch { branches, .. } => branches.iter().flatten().any(Step::has_loops),
+            Step::While { cond, body, .. } => vec![cond, body],
+            Step::Scan { body, .. } => vec![body],
+            Step::Switch { branches, .. } => branches.iter().map(Vec::as_slice).collect(),
             Step::Kernel(_)
             | Step::Strips { .. }
             | Step::Copy { .. }
@@ -251,8 +252,14 @@ impl<K> Step<K> {
             | Step::Gather { .. }
             | Step::Scatter { .. }
             | Step::Dot { .. }
-            | Step::Call { .. } => false,
+            | Step::Call { .. } => vec![],
         }
+    }
+
+    /// Whether it repeats anything.
+    pub fn has_loops(&self) -> bool {
+        matches!(self, Step::While { .. } | Step::Scan { .. })
+            || self.blocks().into_iter().flatten().any(Step::has_loops)
     }
 
     /// The same step with its kernel, or its nested steps, held in another way.

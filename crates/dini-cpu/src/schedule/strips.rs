@@ -65,23 +65,9 @@ pub(super) fn group(steps: Vec<Step<KernelStep>>, slots: &[Slot], mut needed: Ne
 
 /// Whether a step is a kernel that could gain, or has one inside.
 fn is_large(step: &Step<KernelStep>) -> bool {
-    let any = |steps: &[Step<KernelStep>]| steps.iter().any(is_large);
     match step {
         Step::Kernel(step) => bytes(step) >= MIN_BYTES / MAX_KERNELS,
-        Step::While { cond, body, .. } => any(cond) || any(body),
-        Step::Switch { branches, .. } => branches.iter().any(|branch| any(branch)),
-        Step::Scan { body, .. } => any(body),
-        Step::Strips { .. }
-        | Step::Copy { .. }
-        | Step::Assemble { .. }
-        | Step::ArgReduce { .. }
-        | Step::Cumulative { .. }
-        | Step::DynamicSlice { .. }
-        | Step::DynamicUpdate { .. }
-        | Step::Gather { .. }
-        | Step::Scatter { .. }
-        | Step::Dot { .. }
-        | Step::Call { .. } => false,
+        _ => step.blocks().into_iter().flatten().any(is_large),
     }
 }
 
