@@ -21,7 +21,8 @@ use crate::{
     kernel::{Access, Kernel, Padded, ReductionSpace},
     scalar::ScalarOp,
 };
-use group::{Groups, Member, Sink};
+use group::{Groups, Member, Reads, Sink};
+use smallvec::smallvec;
 
 /// A graph divided into steps.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
             Op::Assemble { boxes } => fuser.assemble(position, boxes),
             Op::Const(value) => {
                 fuser.constants[out.0 as usize] = Some(value);
-                fuser.node(position);
+                fuser.groups.add_constant(position, out);
             }
             Op::ArgReduce { .. }
             | Op::Cumulative { .. }
@@ -160,7 +161,7 @@ impl Fuser<'_> {
 
     fn map(&mut self, node: &Node, op: ScalarOp) {
         let len = self.len(node.first_out);
-        let reads: Vec<Resolved> = node.args.iter().map(|&arg| self.operand(arg, len)).collect();
+        let reads: Reads = node.args.iter().map(|&arg| self.operand(arg, len)).collect();
         let group = self.groups.place(len, &reads, None);
         self.groups.add_member(group, Member { value: node.first_out, op: Some(op), reads });
     }
@@ -252,7 +253,7 @@ impl Fuser<'_> {
             return;
         }
         let group = self.groups.place(self.len(value), std::slice::from_ref(&source), None);
-        self.groups.add_member(group, Member { value, op: None, reads: vec![source] });
+        self.groups.add_member(group, Member { value, op: None, reads: smallvec![source] });
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod builtin;
 mod call;
+mod direct;
 pub(crate) mod frame;
 mod frames;
 mod lanewise;
@@ -26,6 +27,7 @@ use crate::{
     jit::{self, Assembly},
     schedule::{Effect, KernelStep, Moving, Needed, Schedule, Slot, SlotId, Step, Tensor},
 };
+use direct::DirectProgram;
 use frame::{Frame, Needs};
 use frames::Frames;
 use lanewise::LanewiseProgram;
@@ -60,6 +62,8 @@ pub(crate) struct Program {
     results: Vec<SlotId>,
     needs: Needs,
     frames: Frames,
+    /// How to run it without a frame, if it can.
+    direct: Option<DirectProgram>,
     /// Whether a run may have to be stopped.
     has_loops: bool,
 }
@@ -188,8 +192,9 @@ impl Program {
         }
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
-        let frames = Frames::default();
-        Some(Program { slots: schedule.slots, steps, outputs: schedule.outputs, results, needs, frames, has_loops })
+        let direct = DirectProgram::new(&schedule.slots, &steps, &schedule.outputs);
+        let Schedule { slots, outputs, .. } = schedule;
+        Some(Program { slots, steps, outputs, results, needs, frames: Frames::default(), direct, has_loops })
     }
 
     /// Runs on inputs of the right types, and gives the outputs in order. Inputs that the graph says are donated are asked
@@ -203,6 +208,10 @@ impl Program {
         watch: &mut impl Watch,
     ) -> Result<(), RunError> {
         let _run = self.has_loops.then(interrupt::Run::begin);
+        if let (Some(direct), [Step::Kernel(Launch::Single { program, .. })]) = (&self.direct, &self.steps[..]) {
+            // SAFETY: made for this code and these slots.
+            return watch.step(0, 0, |_| unsafe { direct.run(program, &self.slots, input, output) });
+        }
         let mut frame = match self.frames.take() {
             Some(frame) => frame,
             None => Box::new(Frame::new(&self.slots, &self.needs)?),

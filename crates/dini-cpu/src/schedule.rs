@@ -24,6 +24,7 @@ use crate::{
     kernel::Kernel,
     linalg::DotPlan,
 };
+use std::sync::Arc;
 
 pub(crate) use live::{Effect, Needed};
 pub(crate) use slots::{Slot, SlotId};
@@ -58,7 +59,8 @@ impl Tensor {
 /// A kernel and the slots of its operands.
 #[derive(Clone, Debug)]
 pub(crate) struct KernelStep {
-    pub kernel: Kernel,
+    /// Shared by a program over precompiled loops and what machine code is made from.
+    pub kernel: Arc<Kernel>,
     pub slots: Vec<SlotId>,
 }
 

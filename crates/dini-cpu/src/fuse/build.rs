@@ -8,7 +8,7 @@ use crate::{
     graph::Value,
     kernel::{Access, Instruction, Kernel, Operand, OperandType, Reg, Store},
 };
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 impl Fuser<'_> {
     /// The steps in the order of their times.
@@ -29,6 +29,8 @@ impl Fuser<'_> {
 
     fn kernel(&self, group: &Group, is_stored: &[bool]) -> Item {
         let mut builder = Builder::default();
+        builder.body.reserve(group.members.len());
+        builder.registers.reserve(group.members.len());
         // Merged groups are not in order; values are numbered in an order that is.
         let mut members: Vec<&Member> = group.members.iter().collect();
         members.sort_unstable_by_key(|member| member.value);
@@ -72,9 +74,9 @@ impl Fuser<'_> {
 struct Builder {
     body: Vec<Instruction>,
     operands: Vec<Value>,
-    loads: HashMap<Resolved, Reg>,
+    loads: FxHashMap<Resolved, Reg>,
     /// The values of the kernel's own.
-    registers: HashMap<Value, Reg>,
+    registers: FxHashMap<Value, Reg>,
 }
 
 impl Builder {

@@ -6,6 +6,7 @@ use crate::{
     kernel::{Access, ReductionSpace},
     scalar::ScalarOp,
 };
+use smallvec::SmallVec;
 
 /// When a step runs, relative to the others.
 type Time = u32;
@@ -34,6 +35,9 @@ pub(super) enum Producer {
     Sink(GroupId),
 }
 
+/// Where an operation's operands stand.
+pub(super) type Reads = SmallVec<[Resolved; 2]>;
+
 /// A value computed at every point: a map, or the copy of a view.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -41,7 +45,7 @@ pub(super) struct Member {
     /// `None` for a copy.
     pub op: Option<ScalarOp>,
     /// Where the operands stood when the member joined, or the source of the copy.
-    pub reads: Vec<Resolved>,
+    pub reads: Reads,
 }
 
 /// A reduction.
@@ -227,7 +231,7 @@ impl Groups {
 
     /// The group for an operation over `len` points with these reads.
     pub fn place(&mut self, len: usize, reads: &[Resolved], reduction: Option<ReductionSpace>) -> GroupId {
-        let mut candidates: Vec<GroupId> = vec![];
+        let mut candidates: SmallVec<[GroupId; 4]> = SmallVec::new();
         for read in reads {
             let Base::Value(value) = read.base else { continue };
             if let Producer::Member(group) = self.producer(value)
@@ -306,6 +310,12 @@ impl Groups {
         }
         self.nodes.push((time, position));
         outs.for_each(|out| self.producers[out.0 as usize] = Producer::Node(time));
+    }
+
+    /// A constant, which is there before the first step.
+    pub fn add_constant(&mut self, position: usize, out: Value) {
+        self.nodes.push((0, position));
+        self.producers[out.0 as usize] = Producer::Node(0);
     }
 
     /// Notes that a value must be stored.

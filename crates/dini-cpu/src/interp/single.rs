@@ -6,7 +6,7 @@ use crate::{
     executable::RunError,
     interrupt,
     jit::{Assembly, Machine, Single},
-    schedule::{KernelStep, Needed, Slot, Step},
+    schedule::{KernelStep, Needed, Slot, SlotId, Step},
 };
 
 /// Machine code and what it touches.
@@ -29,7 +29,17 @@ impl SingleProgram {
     }
 
     pub fn needs(&self) -> Needs {
-        Needs { n_bases: self.single.table.len() + 1, n_cells: self.single.tallies.len(), ..Needs::default() }
+        Needs { n_bases: self.single.table.len() + 1, n_cells: self.n_cells(), ..Needs::default() }
+    }
+
+    /// The slots whose addresses the code takes.
+    pub fn table(&self) -> &[SlotId] {
+        &self.single.table
+    }
+
+    /// How many numbers the code counts in.
+    pub fn n_cells(&self) -> usize {
+        self.single.tallies.len()
     }
 
     /// Runs the program.
@@ -37,19 +47,29 @@ impl SingleProgram {
     /// # Safety
     /// The slots must hold what the schedule says.
     pub unsafe fn run(&self, frame: &mut Frame) -> Result<(), RunError> {
-        let Single { table, origins, tallies } = &self.single;
         frame.n_kernels += 1;
+        let table = self.table();
         for (i, &slot) in table.iter().enumerate() {
             frame.bases[i] = frame.address(slot);
         }
+        // SAFETY: promised by the caller.
+        unsafe { self.enter(&mut frame.bases[..=table.len()], &mut frame.cells) }
+    }
+
+    /// Runs the code on a table of addresses, which has one place more than there are slots, and cells to count in.
+    ///
+    /// # Safety
+    /// The addresses must be of memory that holds what the schedule says.
+    pub unsafe fn enter(&self, table: &mut [*mut u8], cells: &mut [u64]) -> Result<(), RunError> {
+        let Single { origins, tallies, .. } = &self.single;
         // To fill nothing is not free: it may touch the place where nothing is.
         if !tallies.is_empty() {
-            frame.cells[..tallies.len()].fill(0);
+            cells[..tallies.len()].fill(0);
         }
-        frame.bases[table.len()] = frame.cells.as_mut_ptr().cast();
+        *table.last_mut().expect("has a place for the cells") = cells.as_mut_ptr().cast();
         // SAFETY: promised by the caller; the table holds what the code was made for.
-        let outcome = unsafe { self.machine.run_once(&frame.bases[..=table.len()], 0) };
-        for (name, &n) in tallies.iter().zip(&frame.cells) {
+        let outcome = unsafe { self.machine.run_once(table, 0) };
+        for (name, &n) in tallies.iter().zip(&*cells) {
             counters::add_calls(name, n);
         }
         outcome.map_err(|at| interrupt::stopped(origins[at]))

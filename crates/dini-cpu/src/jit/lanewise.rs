@@ -236,7 +236,8 @@ impl<'a> Lanewise<'a> {
 
 /// The slot of a mask, if the kernel says whether it holds anywhere.
 fn any(step: &KernelStep, flag: SlotId) -> Option<SlotId> {
-    let KernelStep { kernel: Kernel { reduction, stores, body, .. }, slots } = step;
+    let KernelStep { kernel, slots } = step;
+    let Kernel { reduction, stores, body, .. } = &**kernel;
     let space = (*reduction)?;
     match &stores[..] {
         [Store::Reduce { combine: Combine::Or | Combine::Max | Combine::Add, from, to }]

@@ -13,7 +13,8 @@ use crate::{
     graph::{Graph, Value},
     kernel::{Access, Instruction, Kernel, Store},
 };
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 pub(super) type Steps = Vec<Step<KernelStep>>;
 
@@ -96,14 +97,14 @@ pub(super) struct Block<'a> {
     pub graph: &'a Graph,
     fused: Fused,
     /// Slots of the stored values.
-    held: HashMap<Value, Held>,
+    held: FxHashMap<Value, Held>,
     /// For each stored value the last item that reads it; outputs are read after all.
-    last_reads: HashMap<Value, usize>,
+    last_reads: FxHashMap<Value, usize>,
     /// The values that each item reads last.
     deaths: Vec<Vec<Value>>,
     /// Values stored by the item being lowered.
     births: Vec<Value>,
-    wants: HashMap<Value, Want>,
+    wants: FxHashMap<Value, Want>,
     /// The slots of the loop's carries, and whether a value holds them now.
     carries: Vec<(SlotId, bool)>,
     pub steps: Steps,
@@ -123,13 +124,13 @@ impl<'a> Block<'a> {
         wants: Vec<Want>,
     ) -> (Steps, Vec<Held>) {
         let fused = fuse::fuse(graph);
-        let mut last_reads = HashMap::new();
+        let mut last_reads = FxHashMap::default();
         for (i, item) in fused.items.iter().enumerate() {
             reads_of(graph, &fused, item).into_iter().for_each(|value| {
                 last_reads.insert(value, i);
             });
         }
-        let mut wanted = HashMap::new();
+        let mut wanted = FxHashMap::default();
         for (&output, want) in graph.outputs.iter().zip(wants) {
             let home = fused.home(output);
             last_reads.insert(home, usize::MAX);
@@ -295,7 +296,7 @@ impl<'a> Block<'a> {
         let slots: Vec<SlotId> =
             slots.into_iter().map(|slot| slot.expect("operands are held before they are read")).collect();
         if kernel.stores.iter().any(|store| self.bytes(operands[store.to().0 as usize]) > 0) {
-            self.steps.push(Step::Kernel(KernelStep { kernel, slots }));
+            self.steps.push(Step::Kernel(KernelStep { kernel: Arc::new(kernel), slots }));
         }
     }
 

@@ -1,7 +1,8 @@
 //! The slots of a schedule and which of them are free.
 
 use crate::buffer::Buffer;
-use std::{collections::HashMap, fmt, sync::Arc};
+use rustc_hash::FxHashMap;
+use std::{fmt, sync::Arc};
 
 /// Names a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +54,7 @@ pub(super) struct Slots {
     free: Vec<SlotId>,
     /// Slots whose size must not change, because they trade memory with others of that size or leave as results.
     is_fixed: Vec<bool>,
-    constants: HashMap<*const Buffer, SlotId>,
+    constants: FxHashMap<*const Buffer, SlotId>,
     empty: Option<SlotId>,
 }
 

@@ -1,6 +1,7 @@
 //! Dead-code removal, through sub-programs: an unused loop carry or solver output goes, with all that only it needed.
 
 use super::{Atom, Eqn, MemoKey, Program, renumber};
+use smallvec::SmallVec;
 use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
 /// A program cut down to the outputs in use, and which inputs it still takes.
@@ -46,7 +47,7 @@ fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool, keep_ef
     let mut kept = Vec::with_capacity(program.eqns.len());
     let mut is_whole = keep_effects && !used_outputs.contains(&false);
     for eqn in program.eqns.iter().rev() {
-        let used: Vec<bool> = eqn.outputs.iter().map(|v| live[v.0 as usize]).collect();
+        let used: SmallVec<[bool; 8]> = eqn.outputs.iter().map(|v| live[v.0 as usize]).collect();
         let kept_for_effect = keep_effects && eqn.prim.has_effect();
         if !used.contains(&true) && !kept_for_effect {
             is_whole = false;

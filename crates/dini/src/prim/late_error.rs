@@ -92,7 +92,9 @@ pub(crate) fn late_error(error: Error, aval: &Aval, depends: &[Array]) -> Array 
 
 /// For each result the error that it depends on, if any: by dataflow, through sub-programs and loop carries.
 pub(crate) fn reaching(program: &Program) -> Vec<Option<Error>> {
-    flow(program, &vec![None; program.inputs.len()])
+    let mut has_errors = false;
+    program.visit(&mut |eqn| has_errors |= matches!(eqn.prim, Prim::LateError(_)));
+    if has_errors { flow(program, &vec![None; program.inputs.len()]) } else { vec![None; program.outputs.len()] }
 }
 
 fn flow(program: &Program, inputs: &[Option<Error>]) -> Vec<Option<Error>> {

@@ -15,6 +15,7 @@ use crate::{
 };
 use dini_cpu::dtype::DType;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 #[derive(Default)]
@@ -72,12 +73,12 @@ pub(super) fn record(
     inputs: &[Array],
     at: Loc,
 ) -> Result<Vec<Array>> {
-    let avals: Vec<Aval> = inputs.iter().map(|x| x.aval().clone()).collect();
+    let avals: SmallVec<[Aval; 3]> = inputs.iter().map(|x| x.aval().clone()).collect();
     let outs = prim.infer(&avals).map_err(|e| blame(e, prim.name(), inputs, at))?;
     let mut recorder = recorder.borrow_mut();
     let inputs = inputs.iter().map(|x| recorder.atom(trace, x)).collect::<Result<Vec<_>>>()?;
-    let vars: Vec<Var> = outs.iter().map(|a| recorder.fresh(a.clone())).collect();
-    recorder.eqns.push(Eqn { prim: prim.clone(), inputs, outputs: vars.clone(), at });
+    let vars: SmallVec<[Var; 4]> = outs.iter().map(|a| recorder.fresh(a.clone())).collect();
+    recorder.eqns.push(Eqn { prim: prim.clone(), inputs, outputs: vars.to_vec(), at });
     let origin = Origin { what: prim.name(), at };
     Ok(outs.into_iter().zip(vars).map(|(a, v)| Array::traced(a, trace.tag, Payload::Var(v), origin)).collect())
 }
