@@ -83,7 +83,8 @@ impl Executable {
         {
             panic!("graph is wrong: {message}");
         }
-        let tiers = Tiers::new(schedule::schedule(graph), options);
+        let contracted = options.contract.then(|| graph.contracted());
+        let tiers = Tiers::new(schedule::schedule(contracted.as_ref().unwrap_or(graph)), options);
         Executable { input_types: graph.input_types().to_vec(), tiers }
     }
 

@@ -399,7 +399,7 @@ pub(crate) fn work(op: ScalarOp) -> Work {
     match op {
         Neg | Abs | Sign | Select | Cast(_) | IsFinite | Not | And | Or | Xor | Shl | Shr => Work::None,
         Floor | Ceil | Round | Sqrt | Add | Sub | Mul | Div | Max | Min | Eq | Ne | Lt | Le | Gt | Ge => Work::Flops(1),
-        Rsqrt | Clamp => Work::Flops(2),
+        Rsqrt | Clamp | MulAdd => Work::Flops(2),
         Powi(n) => {
             let n = n.unsigned_abs();
             Work::Flops(u64::from(n.checked_ilog2().unwrap_or(0) + n.count_ones()).max(1) - 1)

@@ -5,6 +5,7 @@
 
 mod build;
 mod check;
+mod contract;
 mod print;
 pub(crate) mod strided;
 

@@ -124,6 +124,8 @@ pub enum ScalarOp {
     Select,
     /// `Clamp(lo, x, hi)` = min(max(x, lo), hi); NaN if any operand is NaN.
     Clamp,
+    /// `MulAdd(x, y, z)` = x·y + z of floats, rounded once.
+    MulAdd,
     /// Conversion: floats to integers truncate toward zero and saturate (NaN gives 0); to `bool` is `!= 0`; integers
     /// wrap.
     Cast(DType),
@@ -139,7 +141,7 @@ impl ScalarOp {
             | Erf | Erfc | ErfInv | Lgamma | Digamma | IsFinite | Not | Powi(_) | Cast(_) => 1,
             Polygamma | Add | Sub | Mul | Div | Rem | Pow | Atan2 | Max | Min | And | Or | Xor | Shl | Shr | Eq
             | Ne | Lt | Le | Gt | Ge => 2,
-            Select | Clamp => 3,
+            Select | Clamp | MulAdd => 3,
         }
     }
 
@@ -153,7 +155,7 @@ impl ScalarOp {
             Neg | Abs | Sign | Floor | Ceil | Round | Exp | Exp2 | Expm1 | Log | Log2 | Log1p | Sin | Cos | Tan
             | Asin | Acos | Atan | Sinh | Cosh | Tanh | Asinh | Acosh | Atanh | Sqrt | Rsqrt | Cbrt | Logistic
             | Erf | Erfc | ErfInv | Lgamma | Digamma | Not | Powi(_) | Polygamma | Add | Sub | Mul | Div | Rem
-            | Pow | Atan2 | Max | Min | And | Or | Xor | Shl | Shr | Clamp => operands[0],
+            | Pow | Atan2 | Max | Min | And | Or | Xor | Shl | Shr | Clamp | MulAdd => operands[0],
         }
     }
 }
@@ -228,6 +230,7 @@ pub(crate) const OPS: &[ScalarOp] = {
         Ge,
         Select,
         Clamp,
+        MulAdd,
         Cast(Bool),
         Cast(U8),
         Cast(U32),

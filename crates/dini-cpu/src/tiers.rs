@@ -155,7 +155,7 @@ mod tests {
     /// The best executor here, when it pays; `None` if that is the interpreter.
     fn when_it_pays() -> Option<CompileOptions> {
         let executor = *Executor::available().last()?;
-        (executor != Executor::Interpreter).then_some(CompileOptions { executor, timing: Timing::WhenItPays })
+        (executor != Executor::Interpreter).then_some(CompileOptions { timing: Timing::WhenItPays, ..executor.into() })
     }
 
     #[test]

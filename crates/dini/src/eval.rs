@@ -12,6 +12,7 @@ use crate::{
 };
 use dini_cpu::buffer::Buffer;
 use rustc_hash::FxHasher;
+use smallvec::SmallVec;
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -86,7 +87,11 @@ pub(crate) fn eval_whole(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<A
             entry
         }
     };
+    if let Some(x) = inputs.iter().find(|x| !x.is_concrete()) {
+        return Err(Error::new(ErrorKind::Internal, format!("evaluation of a traced value: {}", x.provenance())));
+    }
     run(&entry.program, &entry.compiled, &entry.outs, [&[], inputs], Origin { what: prim.name(), at })
+        .map(Results::into_vec)
         // An error that has a line is the user's own, from a host function.
         .map_err(|e| if e.location().is_some() { e } else { e.op(prim.name()).at(at) })
 }
@@ -102,9 +107,12 @@ fn make(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Entry> {
     let all: Vec<Aval> = ins.iter().chain(&outs).cloned().collect();
     let label = Label { role: "eval", at };
     let program = Arc::new(renumber(&all, vars, vec![eqn], results.into_iter().map(Atom::Var).collect(), label));
-    let compiled = lower::compile(&program, &[]).map_err(|e| e.op(prim.name()).at(at))?;
+    let compiled = lower::compile(&program, &lower::Options::default()).map_err(|e| e.op(prim.name()).at(at))?;
     Ok(Entry { prim: prim.clone(), ins, program, compiled, outs })
 }
+
+/// What a run gives: few arrays need no list of their own.
+pub(crate) type Results = SmallVec<[Array; 4]>;
 
 /// Runs a compiled program on concrete arrays: `captures`, then `args`.
 pub(crate) fn run(
@@ -113,15 +121,10 @@ pub(crate) fn run(
     outs: &[Aval],
     [captures, args]: [&[Array]; 2],
     origin: Origin,
-) -> Result<Vec<Array>> {
-    let concrete = |x: &Array| match x.as_concrete() {
-        Some(_) => Ok(()),
-        None => Err(Error::new(ErrorKind::Internal, format!("evaluation of a traced value: {}", x.provenance()))),
-    };
-    captures.iter().chain(args).try_for_each(concrete)?;
+) -> Result<Results> {
     let input = |i: usize| {
         let x = captures.get(i).unwrap_or_else(|| &args[i - captures.len()]);
-        &x.as_concrete().expect("checked above").data
+        &x.as_concrete().expect("checked by the caller").data
     };
     run_on(program, compiled, outs, input, |_| unreachable!("nothing is donated"), origin)
 }
@@ -135,7 +138,7 @@ pub(crate) fn run_donating(
     captures: &[Array],
     (args, donated): (Vec<Array>, &[usize]),
     origin: Origin,
-) -> Result<Vec<Array>> {
+) -> Result<Results> {
     let captured = captures.iter().cloned();
     let data = |x: Array| Some(x.into_data().expect("checked by the caller"));
     let mut kept: Vec<Option<Arc<Buffer>>> = captured.chain(args).map(data).collect();
@@ -153,8 +156,8 @@ fn run_on<'a>(
     input: impl Fn(usize) -> &'a Arc<Buffer>,
     donated: impl FnMut(usize) -> Arc<Buffer>,
     origin: Origin,
-) -> Result<Vec<Array>> {
-    let mut results = Vec::with_capacity(outs.len());
+) -> Result<Results> {
+    let mut results = Results::new();
     compiled.run(program, input, donated, |data| {
         results.push(match data {
             Ok(data) => Array::concrete(outs[results.len()].clone(), data, origin),

@@ -17,15 +17,14 @@ use crate::{
     trace::{bind_at, recorder::read, stage_program, with_location},
 };
 use dini_cpu::{
-    Executable, RunError,
+    CompileOptions, Executable, RunError,
     buffer::Buffer,
     graph::{Call, CallFn, Graph, Op, Routine, Strided, Value},
     scalar::ScalarOp,
 };
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, Mutex},
-};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// A program ready to run.
 pub(crate) struct Compiled {
@@ -36,29 +35,56 @@ pub(crate) struct Compiled {
     poisons: Vec<Option<Error>>,
 }
 
-/// Compiles, or finds the executable of a program of equal structure that is donated the same inputs.
-pub(crate) fn compile(program: &Arc<Program>, donated: &[usize]) -> Result<Arc<Compiled>> {
-    const CAPACITY: usize = 1024;
-    static CACHE: LazyLock<Mutex<HashMap<(Arc<Program>, Box<[usize]>), Arc<Compiled>>>> = LazyLock::new(Mutex::default);
+/// What a user may ask of a compilation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Options {
+    /// Inputs of the program whose memory may be used again, by position.
+    pub donated: Vec<usize>,
+    /// See [`dini_cpu::CompileOptions::contract`].
+    pub contract: bool,
+}
+
+/// Compiles, or finds the executable of a program of equal structure and options.
+pub(crate) fn compile(program: &Arc<Program>, options: &Options) -> Result<Arc<Compiled>> {
+    static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
     let lock = || CACHE.lock().unwrap_or_else(|e| e.into_inner());
-    let key = (program.clone(), Box::from(donated));
-    if let Some(found) = lock().get(&key) {
+    let key = (program.clone(), options.clone());
+    if let Some(found) = lock().programs.get(&key) {
         return Ok(found.clone());
     }
     counters::count_compile();
     let Prepared { program: prepared, used_inputs, poisons } = prepare(program)?;
     let (mut graph, _) = lower(&prepared)?;
-    let is_donated = |i: &usize| donated.contains(&used_inputs[*i]);
+    let is_donated = |i: &usize| options.donated.contains(&used_inputs[*i]);
     graph.donated = (0..used_inputs.len()).filter(is_donated).map(|i| Value(i as u32)).collect();
-    let compiled = Arc::new(Compiled { executable: Executable::compile(&graph), used_inputs, poisons });
+    let to = CompileOptions { contract: options.contract, ..CompileOptions::default() };
+    let executable = Executable::compile_with(&graph, &to);
+    let compiled = Arc::new(Compiled { executable, used_inputs, poisons });
     if !holds_closure(program) {
-        let mut cache = lock();
-        if cache.len() >= CAPACITY {
-            cache.clear();
-        }
-        cache.insert(key, compiled.clone());
+        lock().add(key, compiled.clone());
     }
     Ok(compiled)
+}
+
+/// Compiled programs by structure and options.
+#[derive(Default)]
+struct Cache {
+    programs: FxHashMap<(Arc<Program>, Options), Arc<Compiled>>,
+    n_eqns: usize,
+}
+
+impl Cache {
+    /// Equations of all programs, and one more for each program, about a kilobyte each; beyond that the cache starts over.
+    const CAPACITY: usize = 1 << 17;
+
+    fn add(&mut self, key: (Arc<Program>, Options), compiled: Arc<Compiled>) {
+        self.n_eqns += 1 + key.0.eqns.len();
+        if self.n_eqns > Cache::CAPACITY {
+            self.programs.clear();
+            self.n_eqns = 1 + key.0.eqns.len();
+        }
+        self.programs.insert(key, compiled);
+    }
 }
 
 /// Whether a program holds a user's closure or an error: such programs equal no other one, so caching them would only keep
@@ -206,14 +232,19 @@ pub struct LowerCx {
 impl LowerCx {
     /// Appends an operation and returns its results.
     pub fn push(&mut self, op: Op, args: &[Value], outs: &[Aval]) -> Vec<Value> {
-        let origin = self.origins.len().saturating_sub(1) as u32;
-        let first = self.graph.push(op, args, outs.iter().map(Aval::tensor).collect(), origin);
+        let first = self.append(op, args, outs);
         (0..outs.len() as u32).map(|i| Value(first.0 + i)).collect()
     }
 
     /// An operation with one result.
     pub fn push1(&mut self, op: Op, args: &[Value], out: &Aval) -> Value {
-        self.push(op, args, std::slice::from_ref(out))[0]
+        self.append(op, args, std::slice::from_ref(out))
+    }
+
+    /// Appends an operation and returns its first result.
+    fn append(&mut self, op: Op, args: &[Value], outs: &[Aval]) -> Value {
+        let origin = self.origins.len().saturating_sub(1) as u32;
+        self.graph.push(op, args, outs.iter().map(Aval::tensor).collect(), origin)
     }
 
     /// A scalar operation, element by element.
@@ -252,9 +283,9 @@ impl LowerCx {
         }
         for eqn in &program.eqns {
             self.origins.push(eqn.at);
-            let args: Vec<Value> = eqn.inputs.iter().map(|&a| self.atom(&env, a)).collect();
-            let ins: Vec<Aval> = eqn.inputs.iter().map(|&a| program.atom_aval(a)).collect();
-            let outs: Vec<Aval> = eqn.outputs.iter().map(|&v| program.aval(v).clone()).collect();
+            let args: SmallVec<[Value; 4]> = eqn.inputs.iter().map(|&a| self.atom(&env, a)).collect();
+            let ins: SmallVec<[Aval; 3]> = eqn.inputs.iter().map(|&a| program.atom_aval(a)).collect();
+            let outs: SmallVec<[Aval; 2]> = eqn.outputs.iter().map(|&v| program.aval(v).clone()).collect();
             let values = eqn.prim.lower(self, &args, &ins, &outs).map_err(|e| e.at(eqn.at))?;
             for (v, x) in eqn.outputs.iter().zip(values) {
                 env[v.0 as usize] = Some(x);

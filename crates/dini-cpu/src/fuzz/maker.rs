@@ -199,7 +199,7 @@ impl Maker<'_> {
     fn exact_op(&mut self, dtype: DType) -> ScalarOp {
         use ScalarOp::*;
         match self.choices.below(6) {
-            1 if dtype.is_float() => *self.choices.pick(&[Neg, Abs, Sign, Floor]),
+            1 if dtype.is_float() => *self.choices.pick(&[Neg, Abs, Sign, Floor, MulAdd]),
             2 => Select,
             3 => *self.choices.pick(&[Lt, Ge, Eq]),
             4 => Cast(*self.choices.pick(self.numbers.dtypes())),

@@ -131,6 +131,7 @@ fn native(lanes: &mut Lanes, op: ScalarOp, dtypes: &[DType], args: &[Value]) -> 
             let low = native(lanes, ScalarOp::Max, &[dtype; 2], &[args[1], args[0]])?;
             native(lanes, ScalarOp::Min, &[dtype; 2], &[low, args[2]])?
         }
+        ScalarOp::MulAdd => lanes.fma(kind, x, y, args[2]),
         ScalarOp::And => lanes.bitwise(Op::And, kind, x, y),
         ScalarOp::Or => lanes.bitwise(Op::Or, kind, x, y),
         ScalarOp::Xor => lanes.bitwise(Op::Xor, kind, x, y),

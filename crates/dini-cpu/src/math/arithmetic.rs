@@ -1,7 +1,10 @@
 //! Arithmetic, comparison and bit operations, element by element: one empty type per operation, implementing
-//! [`Unary`] or [`Binary`] for the types that it admits. Integers wrap; nothing panics.
+//! [`Unary`], [`Binary`] or [`Ternary`] for the types that it admits. Integers wrap; nothing panics.
 
-use super::loops::{Binary, Product, Unary};
+use super::{
+    loops::{Binary, Product, Ternary, Unary},
+    slice::Scalar,
+};
 
 macro_rules! unary {
     ($($name:ident { $([$($t:ty)*] -> $out:ident |$x:ident| $e:expr;)* })*) => { $(
@@ -145,6 +148,37 @@ comparisons! {
     Le <=;
     Gt >;
     Ge >=;
+}
+
+/// min(max(x, low), high)
+pub(super) struct Clamp;
+
+impl<A: Scalar> Ternary<A> for Clamp
+where
+    Max: Binary<A, Out = A>,
+    Min: Binary<A, Out = A>,
+{
+    #[inline(always)]
+    fn at(low: A, x: A, high: A) -> A {
+        Min::at(Max::at(x, low), high)
+    }
+}
+
+/// x·y + z, rounded once.
+pub(super) struct MulAdd;
+
+impl Ternary<f32> for MulAdd {
+    #[inline(always)]
+    fn at(x: f32, y: f32, z: f32) -> f32 {
+        x.mul_add(y, z)
+    }
+}
+
+impl Ternary<f64> for MulAdd {
+    #[inline(always)]
+    fn at(x: f64, y: f64, z: f64) -> f64 {
+        x.mul_add(y, z)
+    }
 }
 
 macro_rules! products {

@@ -74,6 +74,7 @@ pub(crate) fn evaluate<R: Real>(op: ScalarOp, x: R, y: R) -> Option<Evaluated<R>
         | ScalarOp::Ge
         | ScalarOp::Select
         | ScalarOp::Clamp
+        | ScalarOp::MulAdd
         | ScalarOp::Cast(_) => return None,
     };
     Some(Evaluated { value, is_rare })

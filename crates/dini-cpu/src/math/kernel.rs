@@ -2,7 +2,7 @@
 
 use super::{
     arithmetic as a, cast, elementary as e,
-    loops::{self, Loop, binary, binary_plain, guarded, guarded_binary, unary, unary_plain},
+    loops::{self, Loop, binary, binary_plain, guarded, guarded_binary, ternary, unary, unary_plain},
     slice::{Slice, SliceMut},
 };
 use crate::{
@@ -107,7 +107,7 @@ pub fn kernel(op: ScalarOp, operands: &[DType]) -> Option<Kernel> {
         Neg | Abs | Sign | Floor | Ceil | Round | Exp | Exp2 | Expm1 | Log | Log2 | Log1p | Sin | Cos | Tan | Asin
         | Acos | Atan | Sinh | Cosh | Tanh | Asinh | Acosh | Atanh | Sqrt | Rsqrt | Cbrt | Logistic | Erf | Erfc
         | ErfInv | Lgamma | Digamma | Polygamma | IsFinite | Not | Add | Sub | Mul | Div | Rem | Pow | Powi(_)
-        | Atan2 | Max | Min | And | Or | Xor | Shl | Shr | Eq | Ne | Lt | Le | Gt | Ge | Clamp | Cast(_) => {
+        | Atan2 | Max | Min | And | Or | Xor | Shl | Shr | Eq | Ne | Lt | Le | Gt | Ge | Clamp | MulAdd | Cast(_) => {
             operands.iter().all(|&operand| operand == d)
         }
     };
@@ -197,16 +197,17 @@ pub fn kernel(op: ScalarOp, operands: &[DType]) -> Option<Kernel> {
             DType::C64 | DType::C128 | DType::Float0 => None,
         },
         Clamp => match d {
-            Bool => Some(loops::clamp::<a::Max, a::Min, bool>()),
-            U8 => Some(loops::clamp::<a::Max, a::Min, u8>()),
-            U32 => Some(loops::clamp::<a::Max, a::Min, u32>()),
-            U64 => Some(loops::clamp::<a::Max, a::Min, u64>()),
-            I32 => Some(loops::clamp::<a::Max, a::Min, i32>()),
-            I64 => Some(loops::clamp::<a::Max, a::Min, i64>()),
-            F32 => Some(loops::clamp::<a::Max, a::Min, f32>()),
-            F64 => Some(loops::clamp::<a::Max, a::Min, f64>()),
+            Bool => Some(ternary::<a::Clamp, bool>()),
+            U8 => Some(ternary::<a::Clamp, u8>()),
+            U32 => Some(ternary::<a::Clamp, u32>()),
+            U64 => Some(ternary::<a::Clamp, u64>()),
+            I32 => Some(ternary::<a::Clamp, i32>()),
+            I64 => Some(ternary::<a::Clamp, i64>()),
+            F32 => Some(ternary::<a::Clamp, f32>()),
+            F64 => Some(ternary::<a::Clamp, f64>()),
             DType::C64 | DType::C128 | DType::Float0 => None,
         },
+        MulAdd => float!(d, ternary::<a::MulAdd>),
         Cast(to) => cast::cast(d, to),
     };
     let parameter = if let Powi(power) = op { power } else { 0 };

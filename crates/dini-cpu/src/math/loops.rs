@@ -29,6 +29,11 @@ pub(super) trait Binary<A: Scalar> {
     fn at(x: A, y: A) -> Self::Out;
 }
 
+/// An operation of three operands of one type.
+pub(super) trait Ternary<A: Scalar> {
+    fn at(x: A, y: A, z: A) -> A;
+}
+
 /// A real function with a vectorizable path for nearly all arguments.
 pub(super) trait Guarded {
     /// The value, if not [`Guarded::is_rare`]; any number otherwise.
@@ -304,29 +309,34 @@ fn select_body<A: Scalar>(_: i32, args: &[Slice<'_>], out: SliceMut<'_>) {
 }
 
 #[inline(always)]
-fn clamp_body<O: Binary<A, Out = A>, P: Binary<A, Out = A>, A: Scalar>(_: i32, args: &[Slice<'_>], out: SliceMut<'_>) {
-    let (low, x, high) = (args[0].typed::<A>(), args[1].typed::<A>(), args[2].typed::<A>());
+fn ternary_body<O: Ternary<A>, A: Scalar>(_: i32, args: &[Slice<'_>], out: SliceMut<'_>) {
+    let (x, y, z) = (args[0].typed::<A>(), args[1].typed::<A>(), args[2].typed::<A>());
     let out = out.typed::<A>();
     let n = out.len();
-    let clamp = |low, x, high| P::at(O::at(x, low), high);
-    match (is_full(low.len(), n), is_full(x.len(), n), is_full(high.len(), n)) {
+    match (is_full(x.len(), n), is_full(y.len(), n), is_full(z.len(), n)) {
         (true, true, true) => {
-            for (((out, &low), &x), &high) in out.iter_mut().zip(low).zip(x).zip(high) {
-                *out = clamp(low, x, high);
+            for (((out, &x), &y), &z) in out.iter_mut().zip(x).zip(y).zip(z) {
+                *out = O::at(x, y, z);
+            }
+        }
+        (true, false, true) => {
+            let y = y[0];
+            for ((out, &x), &z) in out.iter_mut().zip(x).zip(z) {
+                *out = O::at(x, y, z);
             }
         }
         (false, true, false) => {
-            let (low, high) = (low[0], high[0]);
-            for (out, &x) in out.iter_mut().zip(x) {
-                *out = clamp(low, x, high);
+            let (x, z) = (x[0], z[0]);
+            for (out, &y) in out.iter_mut().zip(y) {
+                *out = O::at(x, y, z);
             }
         }
         // The other five are uncommon: a masked index, not vectorized.
-        (low_is_full, x_is_full, high_is_full) => {
+        (x_is_full, y_is_full, z_is_full) => {
             let mask = |full: bool| if full { usize::MAX } else { 0 };
-            let (low_mask, x_mask, high_mask) = (mask(low_is_full), mask(x_is_full), mask(high_is_full));
+            let (x_mask, y_mask, z_mask) = (mask(x_is_full), mask(y_is_full), mask(z_is_full));
             for (i, out) in out.iter_mut().enumerate() {
-                *out = clamp(low[i & low_mask], x[i & x_mask], high[i & high_mask]);
+                *out = O::at(x[i & x_mask], y[i & y_mask], z[i & z_mask]);
             }
         }
     }
@@ -374,8 +384,8 @@ versions! {
     powi<A: Product> = powi_body<A>;
     /// The loop of a choice between two operands.
     select<A: Scalar> = select_body<A>;
-    /// The loop of a clamp made of the two binary operations maximum and minimum.
-    clamp<O: Binary<A, Out = A>, P: Binary<A, Out = A>, A: Scalar> = clamp_body<O, P, A>;
+    /// The loop of an operation of three operands.
+    ternary<O: Ternary<A>, A: Scalar> = ternary_body<O, A>;
 }
 
 /// The loop of a unary operation for the baseline: no vectors, or a type that is rare.
