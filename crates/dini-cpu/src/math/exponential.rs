@@ -1,7 +1,7 @@
 //! Exponentials.
 //!
-//! eˣ = 2ᵏ eʳ with x = k ln 2 + r, |r| ≤ ½ ln 2 (Cody and Waite). ln 2 stands in two parts, and so does eʳ − 1, so that
-//! results are rounded little more than once. Coefficients are minimax fits made with `xtask/reference/fit.py`; the
+//! eˣ = 2ᵏ eʳ with x = k ln 2 + r, |r| ≤ ½ ln 2 (Cody and Waite). ln 2 stands in two parts, and so do r and eʳ − 1 where
+//! much is made of the result; eˣ itself rounds r. Coefficients are minimax fits made with `xtask/reference/fit.py`; the
 //! bounds that are stated are measured by `tests/accuracy.rs`.
 
 use super::real::{Each, Real, Whole, nearest_power, polynomial};
