@@ -4,8 +4,8 @@ Needs mpmath; see scalar.py. Fits are minimax polynomials on a grid of Chebyshev
 bits, then rounded; of those for single precision the digits of a double are printed, which the program rounds.
 """
 
-from mpmath import (asin, atan, cos, erf, erfc, erfinv, exp, expm1, factorial, fdot, findroot, floor, log, lu_solve, matrix,
-                    mp, mpf, nint, nstr, pi, psi, sign, sqrt)
+from mpmath import (asin, atan, bernoulli, cos, erf, erfc, erfinv, exp, expm1, factorial, fdot, findroot, floor, log,
+                    lu_solve, matrix, mp, mpf, nint, nstr, pi, psi, sign, sqrt)
 
 mp.prec = 200
 
@@ -105,12 +105,18 @@ def parts(name, value, widths):
 # exponential.rs
 half_ln_2 = log(2) / 2 * mpf("1.001")
 second_order = lambda r: sum(r**k / factorial(k + 2) for k in range(40))
-fit("SECOND_ORDER single", second_order, -half_ln_2, half_ln_2, 6)
-fit("SECOND_ORDER double", second_order, -half_ln_2, half_ln_2, 11)
+fit("SECOND_ORDER single", second_order, -half_ln_2, half_ln_2, 5)
+fit("SECOND_ORDER double", second_order, -half_ln_2, half_ln_2, 10)
 parts("LN_2_SHORT single", log(2), [15, 24])
 parts("LN_2_SHORT double", log(2), [41, 53])
 parts("LN_2 single", log(2), [24, 24])
 parts("LN_2 double", log(2), [53, 53])
+
+# hyperbolic.rs
+largest = (log(2) / 4 * mpf("1.001")) ** 2
+tangent = lambda z: sum(4**k * (4**k - 1) * bernoulli(2 * k) / factorial(2 * k) * z ** (k - 2) for k in range(2, 60))
+fit("TANH single", tangent, 0, largest, 3)
+fit("TANH double", tangent, 0, largest, 6)
 
 # logarithm.rs
 largest = ((sqrt(2) - 1) / (sqrt(2) + 1) * mpf("1.001")) ** 2
@@ -121,10 +127,10 @@ parts("LOG2_E double", 1 / log(2), [53, 53])
 
 # trigonometric.rs
 largest = (pi / 4 * mpf("1.001")) ** 2
-sine = lambda z: sum((-1) ** (k + 1) * z**k / factorial(2 * k + 3) for k in range(30))
+sine = lambda z: sum((-1) ** k * z**k / factorial(2 * k + 3) for k in range(30))
 cosine = lambda z: sum((-1) ** k * z**k / factorial(2 * k + 4) for k in range(30))
 fit("SIN single", sine, 0, largest, 4)
-fit("SIN double", sine, 0, largest, 7)
+fit("SIN double", sine, 0, largest, 6, weight=lambda z: z + mpf("0.05"))
 fit("COS single", cosine, 0, largest, 3)
 fit("COS double", cosine, 0, largest, 6)
 parts("HALF_PI single", pi / 2, [11, 24, 24, 24])

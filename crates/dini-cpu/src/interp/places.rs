@@ -1,7 +1,8 @@
 //! Rows at indices: gather and scatter.
 //!
-//! Rows are found for a chunk of places at a time, in a loop of its own for each type of index. The loops that move
-//! elements are left with little but loads and stores, so that the processor waits for many of them at once.
+//! What bounds these is how many reads of far memory the processor waits for at once, so loops over places are short.
+//! Single elements by one index each are moved in one loop for each type of index. Other rows are found for a chunk of
+//! places at a time, and loops that know nothing of indices move their elements.
 
 use super::reduce::Fold;
 use crate::{
@@ -44,7 +45,42 @@ index! {
 #[inline(always)]
 fn place_on_axis<const CLIP: bool>(index: i64, n: usize) -> Option<usize> {
     let index = if CLIP { index.min(n as i64 - 1).max(0) } else { index };
-    usize::try_from(index).ok().filter(|&place| place < n)
+    // A negative index is beyond all extents as an unsigned number: one comparison.
+    ((index as u64) < n as u64).then_some(index as usize)
+}
+
+/// Runs the body with the typed indices and whether they are clipped to the axis, as a constant.
+macro_rules! by_index {
+    ($slice:expr, $clip:expr, |$indices:ident, $is_clipped:ident| $body:expr) => {{
+        macro_rules! with {
+            ($typed:expr) => {{
+                let $indices = $typed;
+                if $clip {
+                    const $is_clipped: bool = true;
+                    $body
+                } else {
+                    const $is_clipped: bool = false;
+                    $body
+                }
+            }};
+        }
+        match $slice {
+            Slice::U8(indices) => with!(indices),
+            Slice::U32(indices) => with!(indices),
+            Slice::U64(indices) => with!(indices),
+            Slice::I32(indices) => with!(indices),
+            Slice::I64(indices) => with!(indices),
+            Slice::Bool(_) | Slice::F32(_) | Slice::F64(_) => unreachable!("indices of type {}", $slice.dtype()),
+        }
+    }};
+}
+
+/// The extent of the axis, if each index names one element.
+fn single_axis(places: &Places) -> Option<usize> {
+    match (&places.indexed[..], places.n_batches, places.row_len) {
+        (&[n], 1, 1) => Some(n),
+        _ => None,
+    }
 }
 
 /// The rows that the places from `start` on name.
@@ -77,29 +113,21 @@ fn for_each_chunk(places: &Places, indices: Slice<'_>, clip: bool, mut visit: im
     let n = places.n_batches * places.n_places;
     for start in (0..n).step_by(CHUNK) {
         let rows = &mut all[..CHUNK.min(n - start)];
-        macro_rules! find {
-            ($indices:expr) => {
-                if clip {
-                    find_rows::<_, true>($indices, places, start, rows)
-                } else {
-                    find_rows::<_, false>($indices, places, start, rows)
-                }
-            };
-        }
-        match indices {
-            Slice::U8(indices) => find!(indices),
-            Slice::U32(indices) => find!(indices),
-            Slice::U64(indices) => find!(indices),
-            Slice::I32(indices) => find!(indices),
-            Slice::I64(indices) => find!(indices),
-            Slice::Bool(_) | Slice::F32(_) | Slice::F64(_) => unreachable!("indices of type {}", indices.dtype()),
-        }
+        by_index!(indices, clip, |indices, CLIP| find_rows::<_, CLIP>(indices, places, start, rows));
         visit(start, rows);
     }
 }
 
 /// Rows at indices.
 pub(super) fn gather<T: Copy>(x: &[T], indices: Slice<'_>, places: &Places, clip: bool, outside: T, out: &mut [T]) {
+    if let Some(n) = single_axis(places) {
+        let x = &x[..n];
+        return by_index!(indices, clip, |indices, CLIP| {
+            for (out, index) in out.iter_mut().zip(indices) {
+                *out = place_on_axis::<CLIP>(index.index(), n).map_or(outside, |place| x[place]);
+            }
+        });
+    }
     let n = places.row_len;
     for_each_chunk(places, indices, clip, |start, rows| {
         let out = &mut out[start * n..(start + rows.len()) * n];
@@ -127,6 +155,16 @@ fn scatter<T: Copy>(
     out: &mut [T],
     mut update: impl FnMut(&mut T, T),
 ) {
+    if let Some(n) = single_axis(places) {
+        let out = &mut out[..n];
+        return by_index!(indices, false, |indices, CLIP| {
+            for (&x, index) in updates.iter().zip(indices) {
+                if let Some(place) = place_on_axis::<CLIP>(index.index(), n) {
+                    update(&mut out[place], x);
+                }
+            }
+        });
+    }
     let n = places.row_len;
     for_each_chunk(places, indices, false, |start, rows| {
         let updates = &updates[start * n..(start + rows.len()) * n];

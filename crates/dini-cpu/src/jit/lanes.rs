@@ -113,6 +113,8 @@ pub(super) enum Op {
     /// Products of the low halves of 64-bit lanes.
     MulHalves,
     Sqrt,
+    /// x times 2 to the power of the whole number y, rounded once; AVX-512 only.
+    Scale,
     Round(Rounding),
     /// ±(x·y) ± z, rounded once.
     Fma {
@@ -169,6 +171,8 @@ pub(super) enum Predicate {
     Gt,
     LtUnsigned,
     LeUnsigned,
+    /// Whether integers have no bit in common; AVX-512 only.
+    Disjoint,
 }
 
 /// One instruction.
@@ -579,6 +583,12 @@ impl Lanes {
 
     /// Comparison of lanes; the mask has their width.
     pub fn compare(&mut self, predicate: Predicate, kind: Kind, x: Value, y: Value) -> Value {
+        if (predicate, self.isa) == (Predicate::Eq, Isa::Avx512) && self.as_constant(y) == Some(0) {
+            let Inst { op, args: [first, second, ..], .. } = *self.inst(x);
+            if op == Op::And && !kind.is_float() {
+                return self.push(Op::Compare(Predicate::Disjoint), kind, &[first, second]);
+            }
+        }
         if kind.is_float() || self.isa == Isa::Avx512 {
             return self.push(Op::Compare(predicate), kind, &[x, y]);
         }
@@ -601,6 +611,7 @@ impl Lanes {
                 let signed = if predicate == Predicate::LtUnsigned { Predicate::Lt } else { Predicate::Le };
                 self.compare(signed, kind, x, y)
             }
+            Predicate::Disjoint => unreachable!("comes from `==` with AVX-512 only"),
         }
     }
 

@@ -3,8 +3,11 @@
 //! Functions are written over values that are copied and combined by operators, so the code under construction stands in
 //! a variable of the thread while one is recorded.
 
-use super::lanes::{Kind, Lanes, Op, Predicate, Rounding, Shift, Value};
-use crate::math::real::{Bits, Mask, Real};
+use super::{
+    encode::Isa,
+    lanes::{Kind, Lanes, Op, Predicate, Rounding, Shift, Value},
+};
+use crate::math::real::{Bits, Mask, Real, Whole, scale_by_two_factors};
 use std::{
     cell::RefCell,
     ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub},
@@ -93,6 +96,12 @@ impl<const D: bool> Real for Number<D> {
     }
     fn sqrt(self) -> Self {
         Self::push(Op::Sqrt, &[self.0])
+    }
+    fn scale(self, k: Whole<Self>) -> Self {
+        match with(|lanes| lanes.isa) {
+            Isa::Avx2 => scale_by_two_factors(self, k),
+            Isa::Avx512 => Self::push(Op::Scale, &[self.0, k.value.0]),
+        }
     }
     fn round(self) -> Self {
         Self::push(Op::Round(Rounding::Nearest), &[self.0])

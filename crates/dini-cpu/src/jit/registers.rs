@@ -108,6 +108,7 @@ fn memory_argument(isa: Isa, inst: &Inst) -> Option<usize> {
         | Op::MinUnsigned
         | Op::MaxUnsigned
         | Op::MulHalves
+        | Op::Scale
         | Op::ShiftBy(_)
         | Op::Compare(_) => Some(1),
         Op::And | Op::AndNot | Op::Or | Op::Xor if !is_mask || isa == Isa::Avx2 => Some(1),

@@ -158,9 +158,7 @@ pub(super) fn erfc<R: Real>(x: R) -> R {
     // e^(−t²), where the rounding of the square would count.
     let square = t * t;
     let square_low = t.mul_sub(t, square);
-    let mut scaled = Scaled::natural(-square);
-    scaled.rest = scaled.rest - square_low.mul_add(scaled.high + scaled.rest, square_low);
-    let value = scaled.times(quotient, quotient_low);
+    let value = Scaled::natural(-square, -square_low).times(quotient, quotient_low);
     let value = R::select(x.lt(R::of(0.0)), R::of(2.0) - value, value);
     let near_one = x.neg_mul_add(polynomial(square, SERIES.of::<R>()), one - x);
     R::select(t.lt(R::of(0.6)), near_one, value)

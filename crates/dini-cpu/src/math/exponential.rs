@@ -1,10 +1,10 @@
 //! Exponentials.
 //!
-//! eˣ = 2ᵏ eʳ with x = k ln 2 + r, |r| ≤ ½ ln 2 (Cody and Waite). ln 2 stands in two parts, and so does eʳ − 1, so that
-//! results are rounded little more than once. Coefficients are minimax fits made with `xtask/reference/fit.py`; the
+//! eˣ = 2ᵏ eʳ with x = k ln 2 + r, |r| ≤ ½ ln 2 (Cody and Waite). ln 2 stands in two parts, and so do r and eʳ − 1 where
+//! much is made of the result; eˣ itself rounds r. Coefficients are minimax fits made with `xtask/reference/fit.py`; the
 //! bounds that are stated are measured by `tests/accuracy.rs`.
 
-use super::real::{Each, Real, Whole, polynomial};
+use super::real::{Each, Real, Whole, nearest_power, polynomial};
 use std::f64::consts::LOG2_E;
 
 /// ln 2 in two parts; the first is so short that its products with exponents are exact.
@@ -19,55 +19,70 @@ pub(super) const LN_2: Each<[f64; 2]> = Each {
     double: [std::f64::consts::LN_2, 2.319_046_813_846_299_6e-17],
 };
 
-/// (eʳ − 1 − r)/r² on |r| ≤ ½ ln 2, to 2⁻²⁹ and 2⁻⁵⁹.
+/// (eʳ − 1 − r)/r² on |r| ≤ ½ ln 2, to 2⁻²³ and 2⁻⁵³, which r² makes small.
 const SECOND_ORDER: Each<&[f64]> = Each {
     single: &[
-        0.500_000_001_354_778_3,
-        0.166_666_667_569_413_2,
-        0.041_666_464_137_220_534,
-        0.008_333_285_836_560_053,
-        0.001_393_373_571_677_124_3,
-        0.000_199_077_044_489_869_96,
+        0.500_000_002_708_651_3,
+        0.166_665_766_209_743_74,
+        0.041_666_374_121_642_08,
+        0.008_363_237_885_573_721,
+        0.001_394_121_560_106_571_5,
     ],
     double: &[
-        0.5,
-        0.166_666_666_666_666_7,
-        0.041_666_666_666_666_685,
-        0.008_333_333_333_326_082,
-        0.001_388_888_888_887_429_4,
-        0.000_198_412_698_750_056_7,
-        2.480_158_734_758_717_7e-5,
-        2.755_725_516_624_523_3e-6,
-        2.755_725_267_329_236_6e-7,
-        2.510_531_411_653_494_5e-8,
-        2.092_167_017_912_071e-9,
+        0.500_000_000_000_000_1,
+        0.166_666_666_666_666_74,
+        0.041_666_666_666_623_81,
+        0.008_333_333_333_322_127,
+        0.001_388_888_891_737_084_8,
+        0.000_198_412_698_868_363_92,
+        2.480_152_105_286_020_6e-5,
+        2.755_724_205_934_042_5e-6,
+        2.762_020_367_160_025e-7,
+        2.511_015_434_046_204_8e-8,
     ],
 };
 
 /// Below this, x² does not count beside x.
 pub(super) const SMALL: Each<f64> = Each { single: 2.980_232_238_769_531e-8, double: 5.551_115_123_125_783e-17 };
 
+/// x − k ln 2, rounded once.
+#[inline(always)]
+fn remainder<R: Real>(x: R, k: R) -> R {
+    let [ln_2, ln_2_rest] = LN_2_SHORT.of::<R>();
+    k.neg_mul_add(R::of(ln_2_rest), k.neg_mul_add(R::of(ln_2), x))
+}
+
+/// x + x_low − k ln 2 as a sum.
+#[inline(always)]
+fn remainder_in_two<R: Real>(x: R, x_low: R, k: R) -> (R, R) {
+    let [ln_2, ln_2_rest] = LN_2_SHORT.of::<R>();
+    (k.neg_mul_add(R::of(ln_2), x), k.neg_mul_add(R::of(ln_2_rest), x_low))
+}
+
+/// eʳ − 1 − r, and another term.
+#[inline(always)]
+fn bend<R: Real>(r: R, term: R) -> R {
+    (r * r).mul_add(polynomial(r, SECOND_ORDER.of::<R>()), term)
+}
+
 /// 2ᵏ (1 + high + rest), the inner sum being eʳ.
 pub(super) struct Scaled<R: Real> {
     k: Whole<R>,
-    pub high: R,
-    pub rest: R,
+    high: R,
+    rest: R,
 }
 
 impl<R: Real> Scaled<R> {
-    /// For r = high + low.
     #[inline(always)]
-    fn new(k: Whole<R>, high: R, low: R) -> Self {
-        let r = high + low;
-        Scaled { k, high, rest: (r * r).mul_add(polynomial(r, SECOND_ORDER.of::<R>()), low) }
+    fn new(k: Whole<R>, (high, low): (R, R)) -> Self {
+        Scaled { k, high, rest: bend(high + low, low) }
     }
 
-    /// eˣ
+    /// e to the power of a sum whose second part is small.
     #[inline(always)]
-    pub fn natural(x: R) -> Self {
+    pub fn natural(x: R, x_low: R) -> Self {
         let k = Whole::nearest(x, R::of(LOG2_E));
-        let [ln_2, ln_2_rest] = LN_2_SHORT.of::<R>();
-        Scaled::new(k, k.value.neg_mul_add(R::of(ln_2), x), k.value * R::of(-ln_2_rest))
+        Scaled::new(k, remainder_in_two(x, x_low, k.value))
     }
 
     /// eʳ as a sum.
@@ -92,21 +107,30 @@ impl<R: Real> Scaled<R> {
     }
 }
 
+/// eʳ, to 1 ulp if r is rounded: that adds a fifth to the half of the last sum.
+#[inline(always)]
+fn small_exp<R: Real>(r: R) -> R {
+    let sum = R::of(1.0) + r;
+    sum + bend(r, (R::of(1.0) - sum) + r)
+}
+
 /// eˣ, to 1 ulp.
 #[inline(always)]
 pub(super) fn exp<R: Real>(x: R) -> R {
     // The limits give infinity and zero.
     const LIMITS: Each<[f64; 2]> = Each { single: [-105.0, 89.0], double: [-746.0, 710.0] };
     let [low, high] = LIMITS.of::<R>();
-    Scaled::natural(x.at_most(R::of(high)).at_least(R::of(low))).value()
+    let x = x.at_most(R::of(high)).at_least(R::of(low));
+    let k = Whole::nearest(x, R::of(LOG2_E));
+    small_exp(remainder(x, k.value)).scale(k)
 }
 
 /// eˣ/4 for x from 0 to where that overflows and a little more.
 #[inline(always)]
 pub(super) fn quarter_of_exp<R: Real>(x: R) -> R {
-    let scaled = Scaled::natural(x.at_most(R::of(BEYOND_SINH.of::<R>())));
-    let (high, low) = scaled.mantissa();
-    (high + low) * scaled.k.power(-2)
+    let x = x.at_most(R::of(BEYOND_SINH.of::<R>()));
+    let (k, quarter) = nearest_power(x, R::of(LOG2_E), -2);
+    small_exp(remainder(x, k)) * quarter
 }
 
 /// 2ˣ, to 1 ulp; exact at whole numbers.
@@ -120,7 +144,7 @@ pub(super) fn exp2<R: Real>(x: R) -> R {
     let [ln_2, ln_2_rest] = LN_2.of::<R>();
     let r = fraction * R::of(ln_2);
     let low = fraction.mul_add(R::of(ln_2_rest), fraction.mul_sub(R::of(ln_2), r));
-    Scaled::new(k, r, low).value()
+    Scaled::new(k, (r, low)).value()
 }
 
 /// Where sinh overflows, and a little more: e to that is below 2 to the largest exponent and 2.
@@ -132,8 +156,9 @@ pub(super) fn scaled_expm1<R: Real>(x: R, e: i64) -> R {
     // Below, e to that does not count beside 1.
     const LOWEST: Each<f64> = Each { single: -25.0, double: -50.0 };
     let x = x.at_most(R::of(BEYOND_SINH.of::<R>())).at_least(R::of(LOWEST.of::<R>()));
-    let Scaled { k, high, rest } = Scaled::natural(x);
-    let scale = k.power(e);
+    let (k, scale) = nearest_power(x, R::of(LOG2_E), e);
+    let (high, low) = remainder_in_two(x, R::of(0.0), k);
+    let rest = bend(high + low, low);
     // scale (1 + high + rest) − 2ᵉ. Either `leading` is larger than the product with `high` or it is 0: the rounding of
     // their sum can be had exactly.
     let leading = scale - R::of(f64::from_bits(((1023 + e) as u64) << 52));

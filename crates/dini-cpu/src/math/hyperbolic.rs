@@ -1,19 +1,42 @@
 //! Hyperbolic functions and their inverses.
 
 use super::{
-    exponential::{SMALL, quarter_of_exp, scaled_expm1},
+    exponential::{LN_2_SHORT, SMALL, quarter_of_exp, scaled_expm1},
     logarithm::log1p,
-    real::{Each, Real},
+    real::{Each, Real, nearest_power, polynomial},
 };
-use std::f64::consts::LN_2;
+use std::f64::consts::{LN_2, LOG2_E};
 
-/// tanh x = (e²ˣ − 1)/(e²ˣ + 1), to 2.5 ulp.
+/// (tanh r / r − 1)/r² in r² on |r| ≤ ¼ ln 2, to 2⁻²⁵ and 2⁻⁵⁰, which r² makes small.
+const TANH: Each<&[f64]> = Each {
+    single: &[-0.333_333_315_163_694_47, 0.133_322_419_396_981_3, -0.052_995_574_403_481_73],
+    double: &[
+        -0.333_333_333_333_332_8,
+        0.133_333_333_332_121_22,
+        -0.053_968_253_497_224_53,
+        0.021_869_421_554_500_026,
+        -0.008_858_923_997_467_145,
+        0.003_463_730_625_370_56,
+    ],
+};
+
+/// tanh x, to 2.5 ulp.
+///
+/// |x| = k ½ ln 2 + r with |r| ≤ ¼ ln 2. The hyperbolic tangent of the first term is T = (2ᵏ − 1)/(2ᵏ + 1), that of the
+/// second is t, an odd function of which few terms count, and that of both is
+/// (T + t)/(1 + T t) = (2ᵏ − 1 + (2ᵏ + 1) t)/(2ᵏ + 1 + (2ᵏ − 1) t).
 #[inline(always)]
 pub(super) fn tanh<R: Real>(x: R) -> R {
     // Beyond, the result is 1.
     const LARGEST: Each<f64> = Each { single: 10.0, double: 22.0 };
-    let t = scaled_expm1(R::of(2.0) * x.abs().at_most(R::of(LARGEST.of::<R>())), -1);
-    (t / (t + R::of(1.0))).copysign(x)
+    let size = x.abs().at_most(R::of(LARGEST.of::<R>()));
+    let (k, power) = nearest_power(size, R::of(2.0 * LOG2_E), 0);
+    let [ln_2, ln_2_rest] = LN_2_SHORT.of::<R>();
+    let r = k.neg_mul_add(R::of(0.5 * ln_2_rest), k.neg_mul_add(R::of(0.5 * ln_2), size));
+    let z = r * r;
+    let t = (r * z).mul_add(polynomial(z, TANH.of::<R>()), r);
+    let (less, more) = (power - R::of(1.0), power + R::of(1.0));
+    (more.mul_add(t, less) / less.mul_add(t, more)).xor_sign(x.sign())
 }
 
 /// sinh x, to 2.5 ulp.

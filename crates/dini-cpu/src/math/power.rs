@@ -99,9 +99,7 @@ pub(super) fn pow<R: Real>(x: R, y: R) -> R {
     let exponent_low = (product - exponent) + product_low;
     let is_within = exponent_low.abs().lt(R::of(ROUNDING.of::<R>()));
     let exponent_low = R::select(is_within, exponent_low, R::of(0.0));
-    let mut scaled = Scaled::natural(exponent);
-    scaled.rest = scaled.rest + exponent_low.mul_add(scaled.high + scaled.rest, exponent_low);
-    of_zero_and_negative(x, y, scaled.value())
+    of_zero_and_negative(x, y, Scaled::natural(exponent, exponent_low).value())
 }
 
 /// xʸ, `value` being |x|ʸ unless x is zero.

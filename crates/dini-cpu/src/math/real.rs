@@ -4,8 +4,9 @@
 //! precompiled loops and one by one, and an emitter of machine code records it through handles of its own, one type for
 //! each precision. Every operation is correctly rounded or exact, so all of them give the same bits.
 //!
-//! Invariant: the set of operations is what AVX2 with FMA and AVX-512 have as one instruction. It has no product and no
-//! arithmetic shift of 64-bit integers and no conversion between numbers and integers: adding [`Real::ROUNDER`] does that.
+//! Invariant: the set of operations is what AVX2 with FMA and AVX-512 have as one instruction ([`Real::scale`] aside,
+//! which AVX2 does in six). It has no product and no arithmetic shift of 64-bit integers and no conversion between numbers
+//! and integers: adding [`Real::ROUNDER`] does that.
 
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub};
 
@@ -93,14 +94,7 @@ pub(crate) trait Real:
     }
 
     /// `self · 2ᵏ`, rounded once, for `self` in (¼, 4) and k down to −1076 and up to 1026 (f32: −152, 130).
-    #[inline(always)]
-    fn scale(self, k: Whole<Self>) -> Self {
-        // Two factors, which are normal numbers each.
-        let half = k.biased.shr(1);
-        let rest = k.biased.wrapping_sub(half);
-        let shift = Self::MANTISSA_BITS;
-        self * Self::from_bits(half.shl(shift)) * Self::from_bits(rest.shl(shift))
-    }
+    fn scale(self, k: Whole<Self>) -> Self;
 }
 
 /// An integer of a lane's width.
@@ -137,12 +131,22 @@ impl<R: Real> Whole<R> {
         let sum = x.mul_add(factor, rounder);
         Whole { value: sum - rounder, biased: sum.to_bits() }
     }
+}
 
-    /// 2 to the power of this plus a constant, which must be in the range of normal numbers.
-    #[inline(always)]
-    pub fn power(self, constant: i64) -> R {
-        R::from_bits(self.biased.wrapping_add(R::Bits::of(constant - R::BIAS)).shl(R::MANTISSA_BITS))
-    }
+/// [`Real::scale`] where no instruction does it, by factors that are normal numbers each.
+#[inline(always)]
+pub(crate) fn scale_by_two_factors<R: Real>(x: R, k: Whole<R>) -> R {
+    let half = k.biased.shr(1);
+    let rest = k.biased.wrapping_sub(half);
+    x * R::from_bits(half.shl(R::MANTISSA_BITS)) * R::from_bits(rest.shl(R::MANTISSA_BITS))
+}
+
+/// The whole number k nearest to `x · factor`, and 2ᵏ⁺ᵉ, which must be a normal number.
+#[inline(always)]
+pub(crate) fn nearest_power<R: Real>(x: R, factor: R, e: i64) -> (R, R) {
+    let rounder = R::of(R::ROUNDER + (R::BIAS + e) as f64);
+    let sum = x.mul_add(factor, rounder);
+    (sum - rounder, R::from_bits(sum.to_bits().shl(R::MANTISSA_BITS)))
 }
 
 /// A constant of each precision.
@@ -158,20 +162,32 @@ impl<T: Copy> Each<T> {
     }
 }
 
-/// Σ c[i] xⁱ. A long sum is made of that of the even and that of the odd powers, which do not wait for each other.
+/// Σ c[i] xⁱ. A long sum is made of pairs of terms, which do not wait for each other, by Horner's scheme in x².
 #[inline(always)]
 pub(crate) fn polynomial<R: Real>(x: R, c: &[f64]) -> R {
     if c.len() < 6 {
         return horner(x, c);
     }
     let square = x * x;
-    x.mul_add(strided(square, &c[1..], 2), strided(square, c, 2))
+    let mut i = (c.len() - 1) / 2 * 2;
+    let mut sum = horner(x, &c[i..]);
+    while i > 0 {
+        i -= 2;
+        sum = sum.mul_add(square, horner(x, &c[i..i + 2]));
+    }
+    sum
 }
 
 /// Σ c[i] xⁱ by Horner's scheme, which loses less where terms cancel.
 #[inline(always)]
 pub(crate) fn horner<R: Real>(x: R, c: &[f64]) -> R {
-    strided(x, c, 1)
+    let mut i = c.len() - 1;
+    let mut sum = R::of(c[i]);
+    while i > 0 {
+        i -= 1;
+        sum = sum.mul_add(x, R::of(c[i]));
+    }
+    sum
 }
 
 /// Σ c[i] xⁱ for |x| ≤ 1 and falling c[i]: nearly as good as [`horner`], and those from the eighth on do not wait.
@@ -181,18 +197,6 @@ pub(crate) fn horner_in_two<R: Real>(x: R, c: &[f64]) -> R {
     let square = x * x;
     let fourth = square * square;
     (fourth * fourth).mul_add(horner(x, high), horner(x, low))
-}
-
-/// Σ c[stride i] xⁱ
-#[inline(always)]
-fn strided<R: Real>(x: R, c: &[f64], stride: usize) -> R {
-    let mut i = (c.len() - 1) / stride * stride;
-    let mut sum = R::of(c[i]);
-    while i > 0 {
-        i -= stride;
-        sum = sum.mul_add(x, R::of(c[i]));
-    }
-    sum
 }
 
 impl Mask for bool {}
@@ -216,6 +220,10 @@ macro_rules! native {
             #[inline(always)]
             fn sqrt(self) -> $t {
                 $t::sqrt(self)
+            }
+            #[inline(always)]
+            fn scale(self, k: Whole<$t>) -> $t {
+                scale_by_two_factors(self, k)
             }
             #[inline(always)]
             fn round(self) -> $t {

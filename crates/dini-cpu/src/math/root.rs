@@ -1,6 +1,6 @@
 //! Roots besides the square root, which is one instruction.
 
-use super::real::{Real, Whole, polynomial};
+use super::real::{Real, nearest_power, polynomial};
 
 /// 1/√x, to 1 ulp: the rounded quotient y and a step of Newton's method, with 1 − x y² from fused products.
 #[inline(always)]
@@ -30,8 +30,8 @@ pub(super) fn cbrt<R: Real>(x: R) -> R {
     let t = x.abs();
     let (k, f) = super::logarithm::split(t);
     let m = f + R::of(1.0);
-    let q = Whole::nearest(k, R::of(1.0 / 3.0));
-    let i = q.value.neg_mul_add(R::of(3.0), k);
+    let (q, power) = nearest_power(k, R::of(1.0 / 3.0), 0);
+    let i = q.neg_mul_add(R::of(3.0), k);
     // 2ⁱ, exactly.
     let b = m * i.mul_add(i.mul_add(R::of(0.25), R::of(0.75)), R::of(1.0));
     let y = polynomial(m, &INVERSE) * polynomial(i, &THIRDS);
@@ -43,5 +43,5 @@ pub(super) fn cbrt<R: Real>(x: R) -> R {
     let residual = (c * c).neg_mul_add(c, b);
     let c = (residual * y_square).mul_add(R::of(1.0 / 3.0), c);
     let is_finite = t.gt(R::of(0.0)) & t.lt(R::of(f64::INFINITY));
-    R::select(is_finite, (c * q.power(0)).copysign(x), x)
+    R::select(is_finite, (c * power).copysign(x), x)
 }

@@ -2,7 +2,7 @@
 //!
 //! x = n π/2 + r with |r| ≤ π/4 (Cody and Waite, with fused multiply-add): the first part of π/2 is so short that its
 //! product with n is exact below [`LIMIT`]; of the second part's product the rounding is kept. r keeps its full
-//! precision even next to a multiple of π/2, half of it in `tail`.
+//! precision even next to a multiple of π/2, half of it in `tail`, which is subtracted: so −0 stays what it is.
 //!
 //! Both series are evaluated whatever n is: where sine and cosine of one angle are wanted they share everything.
 
@@ -18,22 +18,21 @@ const HALF_PI: Each<&[f64]> = Each {
     double: &[1.570_796_326_734_125_6, 6.077_100_506_506_192e-11, 3.521_559_865_183_2e-27],
 };
 
-/// (sin r / r − 1)/r² in r².
+/// (1 − sin r / r)/r² in r².
 const SIN: Each<&[f64]> = Each {
     single: &[
-        -0.166_666_666_638_383_78,
-        0.008_333_331_867_593_41,
-        -0.000_198_400_827_175_930_97,
-        2.724_939_006_814_069_6e-6,
+        0.166_666_666_638_383_78,
+        -0.008_333_331_867_593_41,
+        0.000_198_400_827_175_930_97,
+        -2.724_939_006_814_069_6e-6,
     ],
     double: &[
-        -0.166_666_666_666_666_66,
-        0.008_333_333_333_333_331,
-        -0.000_198_412_698_412_650_2,
-        2.755_731_921_930_353e-6,
-        -2.505_210_622_002_473_8e-8,
-        1.605_852_964_458_105e-10,
-        -7.586_580_487_904_591e-13,
+        0.166_666_666_666_666_55,
+        -0.008_333_333_333_327_227,
+        0.000_198_412_698_331_174,
+        -2.755_731_470_508_691_7e-6,
+        2.505_090_072_415_116_6e-8,
+        -1.590_432_842_132_867_5e-10,
     ],
 };
 
@@ -70,34 +69,33 @@ fn reduce<R: Real>(x: R) -> Reduced<R> {
     let n = sum - rounder;
     let [first, second, rest @ ..] = HALF_PI.of::<R>() else { unreachable!("π/2 has at least two parts") };
     let short = n.neg_mul_add(R::of(*first), x);
-    // Not fused: so `short − high` is exact, and the rounding of both steps comes out.
+    // Not fused: so `high − short` is exact, and the rounding of both steps comes out.
     let high = short - n * R::of(*second);
-    let mut low = n.neg_mul_add(R::of(*second), short - high);
+    let mut excess = n.mul_add(R::of(*second), high - short);
     for part in rest {
-        low = n.neg_mul_add(R::of(*part), low);
+        excess = n.mul_add(R::of(*part), excess);
     }
-    let r = high + low;
-    let tail = (high - r) + low;
+    let r = high - excess;
+    let tail = (r - high) + excess;
     Reduced { n: sum.to_bits(), sin: sin_kernel(r, tail), cos: cos_kernel(r, tail) }
 }
 
-/// sin(r + tail) ≈ sin r + tail (1 − r²/2)
+/// sin(r − tail) ≈ sin r − tail; −0 if r is.
 #[inline(always)]
 fn sin_kernel<R: Real>(r: R, tail: R) -> R {
     let z = r * r;
-    let tail = (z * R::of(-0.5)).mul_add(tail, tail);
-    r + (r * z).mul_add(polynomial(z, SIN.of::<R>()), tail)
+    r - (r * z).mul_add(polynomial(z, SIN.of::<R>()), tail)
 }
 
-/// cos(r + tail) ≈ cos r − tail r
+/// cos(r − tail) ≈ cos r + tail r
 #[inline(always)]
 fn cos_kernel<R: Real>(r: R, tail: R) -> R {
-    let z = r * r;
+    let (one, z) = (R::of(1.0), r * r);
     let half = R::of(0.5) * z;
-    let leading = R::of(1.0) - half;
-    let rounding = (R::of(1.0) - leading) - half;
+    let leading = one - half;
+    let rounding = (one - leading) - half;
     let small = (z * z).mul_add(polynomial(z, COS.of::<R>()), rounding);
-    leading + r.neg_mul_add(tail, small)
+    leading + r.mul_add(tail, small)
 }
 
 /// The sign bit where bit 1 is set.
@@ -111,9 +109,7 @@ fn sign_of_half_turn<R: Real>(n: R::Bits) -> R::Bits {
 pub(super) fn sin<R: Real>(x: R) -> R {
     let Reduced { n, sin, cos } = reduce(x);
     let is_even = (n & R::Bits::of(1)).is_zero();
-    let value = R::select(is_even, sin, cos).xor_sign(sign_of_half_turn::<R>(n));
-    // Keeps −0.
-    R::select(x.eq(R::of(0.0)), x, value)
+    R::select(is_even, sin, cos).xor_sign(sign_of_half_turn::<R>(n))
 }
 
 /// cos x, to 1 ulp, if not rare.
@@ -130,7 +126,5 @@ pub(super) fn cos<R: Real>(x: R) -> R {
 pub(super) fn tan<R: Real>(x: R) -> R {
     let Reduced { n, sin, cos } = reduce(x);
     let is_even = (n & R::Bits::of(1)).is_zero();
-    let value = R::select(is_even, sin, cos) / R::select(is_even, cos, -sin);
-    // Keeps −0.
-    R::select(x.eq(R::of(0.0)), x, value)
+    R::select(is_even, sin, cos) / R::select(is_even, cos, -sin)
 }

@@ -39,6 +39,7 @@ impl Emitter<'_> {
             | Op::MinUnsigned
             | Op::MaxUnsigned
             | Op::MulHalves
+            | Op::Scale
             | Op::ShiftBy(_) => {
                 let rm = self.rm(args[1]);
                 self.vector(binary_form(&inst), length, to, register(0), rm, None);
@@ -148,6 +149,7 @@ impl Emitter<'_> {
             Predicate::Le | Predicate::LeUnsigned => 2,
             Predicate::Ne => 4,
             Predicate::Gt => 6,
+            Predicate::Disjoint => return self.vector(e::TEST_NONE.wide(is_wide), length, to, x, y, None),
         };
         if kind.is_float() {
             return self.vector(e::float(e::COMPARE, is_wide), length, to, x, y, Some(code));
@@ -215,6 +217,9 @@ fn is_register(place: Place, register: u8) -> bool {
 /// Forms of operations on two vectors.
 fn binary_form(inst: &Inst) -> Form {
     let is_wide = inst.kind.is_wide();
+    if inst.op == Op::Scale {
+        return e::SCALE.wide(is_wide);
+    }
     if inst.kind.is_float() {
         let opcode = match inst.op {
             Op::Add => e::ADD,

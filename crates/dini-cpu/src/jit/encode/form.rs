@@ -98,6 +98,10 @@ pub(in crate::jit) const GREATER_I64: Form = Form::new(1, 2, 0x37, 0);
 /// EVEX: comparisons of integers by predicate.
 pub(in crate::jit) const COMPARE_SIGNED: Form = Form::new(1, 3, 0x1f, 0);
 pub(in crate::jit) const COMPARE_UNSIGNED: Form = Form::new(1, 3, 0x1e, 0);
+/// EVEX: which lanes have no bit in common.
+pub(in crate::jit) const TEST_NONE: Form = Form::new(2, 2, 0x27, 0);
+/// EVEX: `x · 2ʸ` of floats.
+pub(in crate::jit) const SCALE: Form = Form::new(1, 2, 0x2c, 0);
 /// EVEX: which bytes are not zero.
 pub(in crate::jit) const TEST_BYTES: Form = Form::new(1, 2, 0x26, 0);
 /// Shifts of lanes by a constant: opcode and the extension of the opcode.

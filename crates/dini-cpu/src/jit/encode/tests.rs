@@ -108,6 +108,8 @@ fn forms_of_two_operands() {
         (SHIFT_SIGNED_BY.wide(true), "", "vpsravq"),
         (BLEND_4, "", "vpblendmd"),
         (BLEND_8, "", "vpblendmq"),
+        (SCALE, "", "vscalefps"),
+        (SCALE.wide(true), "", "vscalefpd"),
         (PACK_4_2, "vpackssdw", ""),
         (PACK_4_2_UNSIGNED, "vpackusdw", ""),
         (PACK_2_1, "vpacksswb", ""),
@@ -191,6 +193,7 @@ fn other_vector_forms() {
             a.evex(float(STORE, false), l512, 17, 0, at(64), Masking::Merge(7), None);
             a.evex(LOAD_BYTES, l128, 17, 0, at(5), z, None);
             a.evex(STORE_BYTES, l128, 17, 0, at(5), Masking::Merge(7), None);
+            a.evex(TEST_NONE.wide(true), l512, 3, 18, x(19), Masking::None, None);
             a.evex(TEST_BYTES, l128, 2, 17, x(17), Masking::None, None);
             a.evex(NARROW_8_4, l512, 17, 0, x(18), Masking::None, None);
             a.evex(NARROW_4_1, l512, 17, 0, at(5), Masking::Merge(7), None);
@@ -217,6 +220,7 @@ fn other_vector_forms() {
             "vmovups [rbp+40h]{k7},zmm17",
             "vmovdqu8 xmm17{k7}{z},[rbp+5]",
             "vmovdqu8 [rbp+5]{k7},xmm17",
+            "vptestnmq k3,zmm18,zmm19",
             "vptestmb k2,xmm17,xmm17",
             "vpmovqd ymm18,zmm17",
             "vpmovdb [rbp+5]{k7},zmm17",
