@@ -1,6 +1,6 @@
 //! Cholesky factors of small matrices.
 
-use super::{MAX_ORDER, Scratch, pack, subtract_product, unpack};
+use super::{MAX_ORDER, pack, room, subtract_product, unpack};
 use crate::{
     linalg::{
         real::Real,
@@ -20,8 +20,8 @@ pub(in crate::linalg) fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
         out.copy_from_slice(a);
         return factor(out.as_chunks_mut::<1>().0, n, &mut [[T::ZERO]; MAX_ORDER]);
     }
-    let mut scratch = Scratch::new(size + n);
-    let (lanes, reciprocals) = scratch.lanes().split_at_mut(size);
+    let mut scratch = room(size + n);
+    let (lanes, reciprocals) = scratch.as_chunks_mut().0.split_at_mut(size);
     for (a, out) in a.chunks(LANES * size).zip(out.chunks_mut(LANES * size)) {
         pack(a, size, Part::All, lanes);
         factor(lanes, n, reciprocals);

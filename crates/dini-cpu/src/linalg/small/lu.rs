@@ -1,6 +1,6 @@
 //! LU factorizations of small matrices.
 
-use super::{MAX_ORDER, Scratch, pack, subtract_product, unpack};
+use super::{MAX_ORDER, pack, room, subtract_product, unpack};
 use crate::{
     linalg::{
         real::Real,
@@ -17,8 +17,8 @@ pub(in crate::linalg) fn lu<T: Real>(a: &[T], (m, n): (usize, usize), out: &mut 
         out.copy_from_slice(a);
         return factor(out.as_chunks_mut::<1>().0, m, n, pivots.as_chunks_mut::<1>().0);
     }
-    let mut scratch = Scratch::new(size);
-    let lanes = &mut scratch.lanes()[..size];
+    let mut scratch = room(size);
+    let lanes = &mut scratch.as_chunks_mut().0[..size];
     let mut rows = [[0; LANES]; MAX_ORDER];
     let groups = a.chunks(LANES * size).zip(out.chunks_mut(LANES * size)).zip(pivots.chunks_mut(LANES * rank));
     for ((a, out), pivots) in groups {

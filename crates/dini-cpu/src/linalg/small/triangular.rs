@@ -1,6 +1,6 @@
 //! Triangular solves of small matrices with few right-hand sides.
 
-use super::{Scratch, pack, subtract_product, unpack};
+use super::{pack, room, subtract_product, unpack};
 use crate::{
     linalg::{
         real::Real,
@@ -20,8 +20,8 @@ pub(in crate::linalg) fn triangular_solve<T: Real>(a: &[T], n: usize, n_rhs: usi
         return solve(a.as_chunks::<1>().0, n, n_rhs, x.as_chunks_mut::<1>().0, triangle);
     }
     let part = if triangle.lower { Part::Lower(n) } else { Part::Upper(n) };
-    let mut scratch = Scratch::new(size + sides);
-    let (a_lanes, x_lanes) = scratch.lanes().split_at_mut(size);
+    let mut scratch = room(size + sides);
+    let (a_lanes, x_lanes) = scratch.as_chunks_mut().0.split_at_mut(size);
     for (a, x) in a.chunks(LANES * size).zip(x.chunks_mut(LANES * sides)) {
         pack(a, size, part, a_lanes);
         pack(x, sides, Part::All, x_lanes);
