@@ -13,7 +13,7 @@ use crate::linalg::{
 use std::ops::Range;
 
 /// Largest order of a block.
-pub(super) const ORDER: usize = 128;
+pub(super) const ORDER: usize = 256;
 
 /// Blocks are filled up to a multiple of so many rows, which `ROWS` of all kernels divide.
 const UNIT: usize = 8;
