@@ -9,7 +9,6 @@ mod block;
 
 use super::{
     real::Real,
-    scratch::Scratch,
     small::{self, MAX_ORDER},
     transpose::{LANES, columns_to_runs},
 };
@@ -61,13 +60,9 @@ pub fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
         }
     } else {
         let mut block = Block::new(n.min(block::ORDER));
-        let mut strip = Scratch::new(LANES * strip_stride(n));
         for (a, out) in a.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
-            let is_factor = if n <= block::ORDER {
-                factor_block(a, n, out, &mut block, &mut strip)
-            } else {
-                factor(a, n, out, &mut block, &mut strip)
-            };
+            let is_factor =
+                if n <= block::ORDER { factor_block(a, n, out, &mut block) } else { factor(a, n, out, &mut block) };
             if !is_factor {
                 out.fill(T::NAN);
             }
@@ -76,9 +71,9 @@ pub fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
 }
 
 /// One factor of an order up to that of blocks, if there is one.
-fn factor_block<T: Real>(a: &[T], n: usize, out: &mut [T], block: &mut Block<T>, strip: &mut [T]) -> bool {
+fn factor_block<T: Real>(a: &[T], n: usize, out: &mut [T], block: &mut Block<T>) -> bool {
     let (elements, stride) = block.start(n);
-    write_symmetric_part(a, n, strip, elements, stride);
+    write_symmetric_part(a, n, elements, stride);
     if !block.decompose() {
         return false;
     }
@@ -95,11 +90,11 @@ fn factor_block<T: Real>(a: &[T], n: usize, out: &mut [T], block: &mut Block<T>,
 }
 
 /// One large factor, if there is one.
-fn factor<T: Real>(a: &[T], n: usize, out: &mut [T], block: &mut Block<T>, strip: &mut [T]) -> bool {
-    write_symmetric_part(a, n, strip, out, n);
+fn factor<T: Real>(a: &[T], n: usize, out: &mut [T], block: &mut Block<T>) -> bool {
+    write_symmetric_part(a, n, out, n);
     let is_definite = decompose(out, n, 0..n, block);
     if is_definite {
-        turn_over(n, strip, out);
+        turn_over(n, out);
     }
     is_definite
 }
@@ -162,19 +157,26 @@ fn middle(rows: &Range<usize>) -> Option<usize> {
     (rows.len() > block::ORDER).then(|| rows.start + (rows.len() / 2).next_multiple_of(LANES))
 }
 
-/// Runs of so many elements, and a few more: a power of two between them would be the same place in the cache.
-fn strip_stride(n: usize) -> usize {
-    n.next_multiple_of(LANES) + LANES
-}
+/// Rows and columns that are transposed while their pages are at hand, a multiple of [`LANES`].
+const TILE: usize = 64;
 
 /// The upper triangle of (A + Aᵀ)/2, to rows that are `out_stride` apart; what is below does not matter.
-fn write_symmetric_part<T: Real>(a: &[T], n: usize, strip: &mut [T], out: &mut [T], out_stride: usize) {
-    let stride = strip_stride(n);
-    for start in (0..n).step_by(LANES) {
-        // The last strip begins earlier, so that it has eight columns too.
-        let start = start.min(n - LANES);
-        columns_to_runs(a, n, start..n, start, strip, stride);
-        means(&a[start * n + start..], n, strip, stride, n - start, &mut out[start * out_stride + start..], out_stride);
+fn write_symmetric_part<T: Real>(a: &[T], n: usize, out: &mut [T], out_stride: usize) {
+    let mut columns = [T::ZERO; LANES * TILE];
+    for first in (0..n).step_by(TILE) {
+        for left in (first..n).step_by(TILE) {
+            let right = n.min(left + TILE);
+            for row in (first..n.min(first + TILE)).step_by(LANES) {
+                // The last rows begin earlier, so that they are eight too.
+                let row = row.min(n - LANES);
+                let left = left.max(row);
+                if left < right {
+                    columns_to_runs(a, n, left..right, row, &mut columns, TILE);
+                    let out = &mut out[row * out_stride + left..];
+                    means(&a[row * n + left..], n, &columns, TILE, right - left, out, out_stride);
+                }
+            }
+        }
     }
 }
 
@@ -191,18 +193,31 @@ multiversion! {
 }
 
 /// Turns an upper triangle into its transpose, with zeros above.
-fn turn_over<T: Real>(n: usize, strip: &mut [T], out: &mut [T]) {
-    let stride = strip_stride(n);
+fn turn_over<T: Real>(n: usize, out: &mut [T]) {
     let mut end = n;
-    // From the last rows on: earlier ones need nothing of them.
+    // From the last rows on, since zeros take the place of what they are made of.
     while end > 0 {
-        let start = end.saturating_sub(LANES);
-        columns_to_runs(out, n, 0..end, start, strip, stride);
-        for (row_idx, column) in (start..end).zip(strip.chunks_exact(stride)) {
-            let (lower, upper) = out[row_idx * n..][..n].split_at_mut(row_idx + 1);
-            lower.copy_from_slice(&column[..=row_idx]);
-            upper.fill(T::ZERO);
+        let first = end.saturating_sub(TILE);
+        let whole = end - (end - first) % LANES;
+        for left in (0..whole).step_by(TILE) {
+            for row in (first..whole).step_by(LANES) {
+                let right = row.min(left + TILE);
+                if left < right {
+                    let (above, rows) = out.split_at_mut(row * n);
+                    columns_to_runs(above, n, left..right, row, &mut rows[left..], n);
+                }
+            }
         }
-        end = start;
+        for row in first..end {
+            // The square on the diagonal; of the last rows, which are less than eight, all.
+            let left = if row < whole { row - (row - first) % LANES } else { 0 };
+            for column in left..row {
+                out[row * n + column] = out[column * n + row];
+            }
+        }
+        for row in first..end {
+            out[row * n..][row + 1..n].fill(T::ZERO);
+        }
+        end = first;
     }
 }

@@ -36,7 +36,7 @@ impl<T: Real> Block<T> {
     pub fn new(n: usize) -> Block<T> {
         let n_rows = n.next_multiple_of(UNIT);
         // An odd multiple of eight: rows that are a power of two apart would share few places in the cache.
-        let stride = (n_rows + LONGEST).next_multiple_of(2 * UNIT) + UNIT;
+        let stride = ((n_rows + LONGEST) / UNIT | 1) * UNIT;
         Block { n: 0, stride, elements: Scratch::new(n_rows * stride) }
     }
 
@@ -46,7 +46,8 @@ impl<T: Real> Block<T> {
         let n_rows = n.next_multiple_of(UNIT);
         assert!(n_rows + LONGEST <= self.stride, "a block of order {n} where rows have {}", self.stride);
         for (i, row) in self.elements.chunks_exact_mut(self.stride).take(n_rows).enumerate() {
-            row[n..].fill(T::ZERO);
+            // A constant length, which is a few stores; what may stick out beyond is of no account.
+            row[n..][..LONGEST].fill(T::ZERO);
             if i >= n {
                 row[i] = T::ONE;
             }
@@ -121,7 +122,8 @@ impl<T: Real> Kernel<T> for Decompose<'_, T> {
                 // SAFETY: the rows lie in the slice with vectors that begin before `n_rows`; the caller promises the
                 // instruction set.
                 unsafe {
-                    let above = Above { depth: first, u: block.add(first), u_stride: stride, x: block.add(column), stride };
+                    let above =
+                        Above { depth: first, u: block.add(first), u_stride: stride, x: block.add(column), stride };
                     let rows = block.add(first * stride + column);
                     let n_vectors = (n_rows - column).div_ceil(V::LEN).min(3);
                     match n_vectors {
@@ -214,8 +216,7 @@ impl<T: Real, const ROWS: usize> Pivots<T, ROWS> {
     /// Those of the factor U, whose square on the diagonal starts at `u[0]`.
     #[inline(always)]
     fn of_factor(u: &[T], stride: usize) -> Self {
-        let mut pivots =
-            Pivots { factors: [[T::ZERO; ROWS]; ROWS], reciprocals: [T::ONE; ROWS], are_positive: true };
+        let mut pivots = Pivots { factors: [[T::ZERO; ROWS]; ROWS], reciprocals: [T::ONE; ROWS], are_positive: true };
         for k in 0..ROWS {
             let row = &u[k * stride..][..ROWS];
             pivots.reciprocals[k] = T::ONE / row[k];
@@ -307,5 +308,47 @@ unsafe fn store<V: Vector, const ROWS: usize, const C: usize>(
             // SAFETY: promised by the caller.
             unsafe { vectors[r][c].store(to.add(r * stride + c * V::LEN)) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::level::{FORCED, supported};
+
+    /// Blocks of some orders, one after another in the same memory, and sides beside them: Uᵀ U = A and Uᵀ X = B.
+    #[track_caller]
+    fn check<T: Real>(convert: impl Fn(f64) -> T, widen: impl Fn(T) -> f64, epsilon: f64) {
+        let mut block = Block::new(ORDER);
+        for n in [ORDER, 1, 7, 8, 9, 20, 33, 100, 129] {
+            let n_columns = n + 50;
+            let mut wave = (0..n * n_columns).map(|i| (i as f64 * 0.7).sin()).collect::<Vec<f64>>();
+            (0..n).for_each(|i| wave[i * n_columns + i] += n as f64);
+            let a: Vec<T> = wave.iter().map(|&x| convert(x)).collect();
+            let mut u = a.clone();
+            block.load(&u, n_columns, 0..n);
+            assert!(block.decompose(), "order {n}");
+            block.store(&mut u, n_columns, 0..n);
+            block.solve(&mut u, n_columns, 0..n, n..n_columns);
+            for i in 0..n {
+                for j in i..n_columns {
+                    let terms = (0..=i).map(|k| widen(u[k * n_columns + i]) * widen(u[k * n_columns + j]));
+                    let difference = terms.sum::<f64>() - widen(a[i * n_columns + j]);
+                    // Each of n terms of a size up to n is rounded.
+                    let bound = epsilon * ((n + 8) * (n + 8)) as f64;
+                    assert!(difference.abs() < bound, "order {n} at {i}, {j}: {difference}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn on_all_processors() {
+        for level in supported() {
+            FORCED.set(Some(level));
+            check(|x| x, |x| x, f64::EPSILON);
+            check(|x| x as f32, f64::from, f32::EPSILON.into());
+        }
+        FORCED.set(None);
     }
 }

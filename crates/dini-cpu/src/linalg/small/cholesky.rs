@@ -33,25 +33,36 @@ multiversion! {
     /// L[i][j] = (A[i][j] − Σₖ L[i][k] L[j][k]) / L[j][j], tile by tile, row after row.
     /// The reciprocals of the diagonal are kept, so that there is one division for a row.
     fn factor<T: Real, const W: usize>(a: &mut [[T; W]], n: usize, reciprocals: &mut [[T; W]]) {
-        let (a, reciprocals) = (&mut a[..n * n], &mut reciprocals[..n]);
-        let mut doubt = [T::ZERO; W];
-        let n_tiled = n - n % TILE;
-        for i in (0..n_tiled).step_by(TILE) {
-            for j in (0..i).step_by(TILE) {
-                below_diagonal::<T, W, TILE>(a, n, (i, j), reciprocals);
-            }
-            on_diagonal::<T, W, TILE>(a, n, i, reciprocals, &mut doubt);
+        // Loops of constant length are unrolled: of the smallest orders these take the most time.
+        match n {
+            2 => factor_order(a, 2, reciprocals),
+            3 => factor_order(a, 3, reciprocals),
+            4 => factor_order(a, 4, reciprocals),
+            _ => factor_order(a, n, reciprocals),
         }
-        for i in n_tiled..n {
-            for j in (0..n_tiled).step_by(TILE) {
-                below_diagonal::<T, W, 1>(a, n, (i, j), reciprocals);
-            }
-            on_diagonal::<T, W, 1>(a, n, i, reciprocals, &mut doubt);
+    }
+}
+
+#[inline(always)]
+fn factor_order<T: Real, const W: usize>(a: &mut [[T; W]], n: usize, reciprocals: &mut [[T; W]]) {
+    let (a, reciprocals) = (&mut a[..n * n], &mut reciprocals[..n]);
+    let mut doubt = [T::ZERO; W];
+    let n_tiled = n - n % TILE;
+    for i in (0..n_tiled).step_by(TILE) {
+        for j in (0..i).step_by(TILE) {
+            below_diagonal::<T, W, TILE>(a, n, (i, j), reciprocals);
         }
-        if let Some(last) = a.last_mut() {
-            for l in 0..W {
-                last[l] += doubt[l];
-            }
+        on_diagonal::<T, W, TILE>(a, n, i, reciprocals, &mut doubt);
+    }
+    for i in n_tiled..n {
+        for j in (0..n_tiled).step_by(TILE) {
+            below_diagonal::<T, W, 1>(a, n, (i, j), reciprocals);
+        }
+        on_diagonal::<T, W, 1>(a, n, i, reciprocals, &mut doubt);
+    }
+    if let Some(last) = a.last_mut() {
+        for l in 0..W {
+            last[l] += doubt[l];
         }
     }
 }
