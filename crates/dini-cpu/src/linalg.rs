@@ -3,7 +3,7 @@
 //! Small systems are solved eight at a time, each in a lane (`small`). Large products go through `faer`, sequentially, and
 //! larger factorizations through products, around blocks, panels and transposes of our own; matrix-vector work and few
 //! right-hand sides through loops that walk rows contiguously. Every result is a function of its operands on a given
-//! machine: no run-time tuning.
+//! machine: no run-time tuning, and threads share out whole matrices, or rows of a product.
 //!
 //! Platform-specific code is in `transpose` and `vector` alone.
 //!
@@ -16,6 +16,7 @@ mod cholesky;
 mod dot;
 mod loops;
 mod lu;
+mod parts;
 mod real;
 mod scratch;
 mod small;

@@ -8,11 +8,12 @@
 mod block;
 
 use super::{
+    parts::Parts,
     real::Real,
     small::{self, MAX_ORDER},
     transpose::{LANES, columns_to_runs},
 };
-use crate::math::level::multiversion;
+use crate::{math::level::multiversion, pool};
 use block::Block;
 use faer::{
     Accum, MatMut, Par,
@@ -59,14 +60,20 @@ pub fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
             }
         }
     } else {
-        let mut block = Block::new(n.min(block::ORDER));
-        for (a, out) in a.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
-            let is_factor =
-                if n <= block::ORDER { factor_block(a, n, out, &mut block) } else { factor(a, n, out, &mut block) };
-            if !is_factor {
-                out.fill(T::NAN);
+        let ns = size as f64 * n as f64 / 100.0;
+        let factors = Parts::new(out, size);
+        pool::for_ranges(a.len() / size, 1, ns, &|first, end| {
+            // SAFETY: ranges do not overlap.
+            let (a, out) = (&a[first * size..end * size], unsafe { factors.take(first..end) });
+            let mut block = Block::new(n.min(block::ORDER));
+            for (a, out) in a.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
+                let is_factor =
+                    if n <= block::ORDER { factor_block(a, n, out, &mut block) } else { factor(a, n, out, &mut block) };
+                if !is_factor {
+                    out.fill(T::NAN);
+                }
             }
-        }
+        });
     }
 }
 

@@ -5,6 +5,8 @@
 //! are solved among themselves. For that their square on the diagonal is factored as M D Mᵀ with M unit lower triangular,
 //! so that no square root is waited for.
 
+#![expect(clippy::needless_range_loop, reason = "squares and vectors are walked by row and column")]
+
 use crate::linalg::{
     real::Real,
     scratch::Scratch,
@@ -36,7 +38,7 @@ impl<T: Real> Block<T> {
     pub fn new(n: usize) -> Block<T> {
         let n_rows = n.next_multiple_of(UNIT);
         // An odd multiple of eight: rows that are a power of two apart would share few places in the cache.
-        let stride = ((n_rows + LONGEST) / UNIT | 1) * UNIT;
+        let stride = (((n_rows + LONGEST) / UNIT) | 1) * UNIT;
         Block { n: 0, stride, elements: Scratch::new(n_rows * stride) }
     }
 

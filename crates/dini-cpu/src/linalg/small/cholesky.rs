@@ -3,10 +3,12 @@
 use super::{MAX_ORDER, pack, room, subtract_product, unpack};
 use crate::{
     linalg::{
+        parts::Parts,
         real::Real,
         transpose::{LANES, Part},
     },
     math::level::multiversion,
+    pool,
 };
 
 /// Rows and columns of a tile: four sums in registers, for two loads each. Tiles of three and four spill.
@@ -20,13 +22,20 @@ pub(in crate::linalg) fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
         out.copy_from_slice(a);
         return factor(out.as_chunks_mut::<1>().0, n, &mut [[T::ZERO]; MAX_ORDER]);
     }
-    let mut scratch = room(size + n);
-    let (lanes, reciprocals) = scratch.as_chunks_mut().0.split_at_mut(size);
-    for (a, out) in a.chunks(LANES * size).zip(out.chunks_mut(LANES * size)) {
-        pack(a, size, Part::All, lanes);
-        factor(lanes, n, reciprocals);
-        unpack(lanes, size, out);
-    }
+    // Measured: 17 ns for a matrix of order 4, 0.8 µs for one of order 32.
+    let ns = 15.0 + size as f64 * n as f64 / 40.0;
+    let factors = Parts::new(out, size);
+    pool::for_ranges(a.len() / size, LANES, ns, &|first, end| {
+        // SAFETY: ranges do not overlap.
+        let (a, out) = (&a[first * size..end * size], unsafe { factors.take(first..end) });
+        let mut scratch = room(size + n);
+        let (lanes, reciprocals) = scratch.as_chunks_mut().0.split_at_mut(size);
+        for (a, out) in a.chunks(LANES * size).zip(out.chunks_mut(LANES * size)) {
+            pack(a, size, Part::All, lanes);
+            factor(lanes, n, reciprocals);
+            unpack(lanes, size, out);
+        }
+    });
 }
 
 multiversion! {

@@ -3,11 +3,13 @@
 use super::{pack, room, subtract_product, unpack};
 use crate::{
     linalg::{
+        parts::Parts,
         real::Real,
         transpose::{LANES, Part},
         triangular::Triangle,
     },
     math::level::multiversion,
+    pool,
 };
 
 /// Rows that are solved together: as many sums run side by side, so that none waits for the one before.
@@ -28,15 +30,23 @@ pub(in crate::linalg) fn triangular_solve<T: Real>(
         return solve(a.as_chunks::<1>().0, n, n_rhs, x.as_chunks_mut::<1>().0, triangle);
     }
     let part = if triangle.lower { Part::Lower(n) } else { Part::Upper(n) };
-    let mut scratch = room(size + sides);
-    let (a_lanes, x_lanes) = scratch.as_chunks_mut().0.split_at_mut(size);
-    let problems = a.chunks(LANES * size).zip(b.chunks(LANES * sides)).zip(x.chunks_mut(LANES * sides));
-    for ((a, b), x) in problems {
-        pack(a, size, part, a_lanes);
-        pack(b, sides, Part::All, x_lanes);
-        solve(a_lanes, n, n_rhs, &mut x_lanes[..sides], triangle);
-        unpack(x_lanes, sides, x);
-    }
+    // Measured: 9 ns for a side of order 4, 0.2 µs for one of order 32.
+    let ns = 5.0 + (size * n_rhs) as f64 / 5.0;
+    let solutions = Parts::new(x, sides);
+    pool::for_ranges(a.len() / size, LANES, ns, &|first, end| {
+        let (a, b) = (&a[first * size..end * size], &b[first * sides..end * sides]);
+        // SAFETY: ranges do not overlap.
+        let x = unsafe { solutions.take(first..end) };
+        let mut scratch = room(size + sides);
+        let (a_lanes, x_lanes) = scratch.as_chunks_mut().0.split_at_mut(size);
+        let problems = a.chunks(LANES * size).zip(b.chunks(LANES * sides)).zip(x.chunks_mut(LANES * sides));
+        for ((a, b), x) in problems {
+            pack(a, size, part, a_lanes);
+            pack(b, sides, Part::All, x_lanes);
+            solve(a_lanes, n, n_rhs, &mut x_lanes[..sides], triangle);
+            unpack(x_lanes, sides, x);
+        }
+    });
 }
 
 multiversion! {
