@@ -5,6 +5,7 @@ use dini_cpu::{
     buffer::Buffer,
     dtype::DType,
     graph::{Combine, DotAxes, Graph, Op, TensorType, Value},
+    linalg::{cholesky, lu, triangular_solve},
     num_threads,
     scalar::ScalarOp,
     set_num_threads,
@@ -38,6 +39,24 @@ fn graph(m: usize, n: usize, k: usize) -> Graph {
     graph
 }
 
+/// Factors and solutions of many systems of order n, one of which is singular.
+fn solved(count: usize, n: usize) -> [Vec<f64>; 4] {
+    let mut a: Vec<f64> = (0..count * n * n).map(|i| (i as f64 * 0.71).sin()).collect();
+    for (idx, a) in a.chunks_exact_mut(n * n).enumerate() {
+        (0..n).for_each(|i| a[i * n + i] += if idx == count / 2 { 0.0 } else { 2.0 * n as f64 });
+    }
+    let (mut factors, mut packed) = (vec![0.0; a.len()], vec![0.0; a.len()]);
+    let (mut pivots, mut permutation) = (vec![0; count * n], vec![0; count * n]);
+    cholesky(&a, n, &mut factors);
+    // Infinity, which is equal to itself, instead of NaN.
+    factors.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = f64::INFINITY);
+    lu(&a, n, n, &mut packed, &mut pivots, &mut permutation);
+    let b: Vec<f64> = (0..count * n).map(|i| (i as f64 * 0.3).cos()).collect();
+    let mut x = vec![0.0; count * n];
+    triangular_solve(&packed, &b, n, 1, &mut x, false, false, false);
+    [factors, packed, permutation.into_iter().map(f64::from).collect(), x]
+}
+
 /// One test: the number of threads is the process's.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
@@ -61,6 +80,14 @@ fn results_do_not_depend_on_the_number_of_threads() {
                     scope.spawn(|| assert_eq!(executable.run(&inputs).expect("nothing fails"), expected));
                 }
             });
+        }
+    }
+    for (count, n) in [(1, 4), (10_001, 4), (1_003, 16), (70, 33), (9, 300)] {
+        set_num_threads(1);
+        let expected = solved(count, n);
+        for n_threads in [2, 3, 8] {
+            set_num_threads(n_threads);
+            assert_eq!(solved(count, n), expected, "{count} of order {n}, {n_threads} threads");
         }
     }
     set_num_threads(before);

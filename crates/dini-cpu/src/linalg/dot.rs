@@ -6,6 +6,7 @@
 
 use super::{
     loops::{matmul_by_elements, matmul_by_rows, matvec_by_columns, matvec_by_rows},
+    parts::Parts,
     real::{Real, Ring},
 };
 use crate::{
@@ -222,10 +223,10 @@ fn matmul_large<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, depth: usize, n_col
     let b = b.view(depth, n_columns);
     // An element's sum does not depend on which rows are computed together.
     let ns_per_row = (n_columns * depth) as f64 * NS_PER_PRODUCT;
-    let start = Start(out.as_mut_ptr());
+    let rows = Parts::new(out, n_columns);
     pool::for_ranges(n_rows, ROWS_TOGETHER, ns_per_row, &|first, end| {
-        // SAFETY: ranges of rows do not overlap, and are borrowed mutably by this function.
-        let out = unsafe { std::slice::from_raw_parts_mut(start.row(first * n_columns), (end - first) * n_columns) };
+        // SAFETY: ranges do not overlap.
+        let out = unsafe { rows.take(first..end) };
         let out = MatMut::from_row_major_slice_mut(out, end - first, n_columns);
         matmul(out, Accum::Replace, a.subrows(first, end - first), b, T::ONE, Par::Seq);
     });
@@ -236,18 +237,6 @@ const ROWS_TOGETHER: usize = 96;
 
 /// How long a product and a sum take at least, on one thread.
 const NS_PER_PRODUCT: f64 = 0.03;
-
-/// Where a result begins, for all threads.
-struct Start<T>(*mut T);
-
-// SAFETY: each thread writes rows of its own.
-unsafe impl<T> Sync for Start<T> {}
-
-impl<T> Start<T> {
-    fn row(&self, offset: usize) -> *mut T {
-        self.0.wrapping_add(offset)
-    }
-}
 
 impl<'a, T> Matrix<'a, T> {
     fn view(&self, n_rows: usize, n_columns: usize) -> MatRef<'a, T> {

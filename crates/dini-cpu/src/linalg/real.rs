@@ -1,5 +1,6 @@
 //! The element types of linear algebra.
 
+use super::vector::Vectors;
 use crate::math::Scalar;
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -41,7 +42,13 @@ rings! {
 
 /// A floating-point type that matrices can be factored in: `f32` or `f64`.
 pub trait Real:
-    Ring + faer::traits::RealField + Add<Output = Self> + Mul<Output = Self> + Sub<Output = Self> + Div<Output = Self>
+    Ring
+    + Vectors
+    + faer::traits::RealField
+    + Add<Output = Self>
+    + Mul<Output = Self>
+    + Sub<Output = Self>
+    + Div<Output = Self>
 {
     /// Not a number.
     const NAN: Self;

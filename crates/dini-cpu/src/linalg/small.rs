@@ -13,32 +13,12 @@ pub(super) mod triangular;
 
 use super::{
     real::Real,
+    scratch::Scratch,
     transpose::{LANES, Part, Vectors, tiles},
 };
 
 /// Largest order of matrices that are treated here.
 pub(super) const MAX_ORDER: usize = 32;
-
-/// Memory for a group. It starts at a cache line, since each vector that straddles two costs a second access.
-struct Scratch<T> {
-    memory: Vec<T>,
-    start: usize,
-}
-
-impl<T: Real> Scratch<T> {
-    /// Room for so many elements of each lane.
-    fn new(n: usize) -> Scratch<T> {
-        const LINE: usize = 64;
-        let line = LINE / size_of::<T>();
-        let memory = vec![T::ZERO; n * LANES + line];
-        let start = memory.as_ptr().align_offset(LINE).min(line);
-        Scratch { memory, start }
-    }
-
-    fn lanes(&mut self) -> &mut [[T; LANES]] {
-        self.memory[self.start..].as_chunks_mut().0
-    }
-}
 
 /// Brings a part of 1 to 8 problems of `size` elements to lanes; lanes that are left repeat the last problem.
 fn pack<T: Real>(problems: &[T], size: usize, part: Part, lanes: &mut [[T; LANES]]) {
@@ -57,6 +37,11 @@ fn unpack<T: Real>(lanes: &mut [[T; LANES]], size: usize, problems: &mut [T]) {
         let problem = |l: usize| start.add(l.min(last) * size);
         tiles::<T, false>(std::array::from_fn(problem), vectors(lanes), size, Part::All);
     }
+}
+
+/// Room for so many elements of each lane.
+fn room<T: Real>(n: usize) -> Scratch<T> {
+    Scratch::new(n * LANES)
 }
 
 fn vectors<T>(lanes: &mut [[T; LANES]]) -> Vectors<T> {

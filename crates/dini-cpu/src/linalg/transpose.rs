@@ -85,7 +85,8 @@ fn check<T>(matrix: &[T], n: usize, rows: &Range<usize>, first_column: usize, ru
         "eight columns from {first_column} on of rows {rows:?} in {} elements of {n} columns",
         matrix.len()
     );
-    assert!(rows.len() <= stride && LANES * stride <= runs.len(), "runs of {} in {}", rows.len(), runs.len());
+    let fits = rows.len() <= stride && (LANES - 1) * stride + rows.len() <= runs.len();
+    assert!(fits, "runs of {} in {}", rows.len(), runs.len());
 }
 
 /// Moves eight runs of `len` elements to vectors, or from there if not `TO_VECTORS`.
@@ -136,7 +137,59 @@ unsafe fn tiles_avx512<T: Copy, const TO_VECTORS: bool>(
     part: Part,
 ) {
     // SAFETY: promised by the caller.
-    unsafe { body::<T, TO_VECTORS>(runs, vectors, len, part, |from, to| avx512(from, to)) }
+    unsafe {
+        if size_of::<T>() == 8 && (LANES / 2..LANES).contains(&len) {
+            let vectors = Vectors { start: vectors.start.cast(), stride: vectors.stride };
+            return half_tiles::<TO_VECTORS>(runs.map(<*mut T>::cast), vectors, len);
+        }
+        body::<T, TO_VECTORS>(runs, vectors, len, part, |from, to| avx512(from, to));
+    }
+}
+
+/// Short runs, of four to seven elements: four at a time of runs l and l + 4 stand side by side in a register.
+///
+/// # Safety
+/// As for [`tiles`]; and the processor must have AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f")]
+unsafe fn half_tiles<const TO_VECTORS: bool>(runs: [*mut f64; LANES], vectors: Vectors<f64>, len: usize) {
+    const HALF: usize = LANES / 2;
+    for at in (0..len).step_by(HALF) {
+        // The last one overlaps the one before, as for whole tiles.
+        let at = at.min(len - HALF);
+        let mut rows = [_mm512_setzero_pd(); HALF];
+        // SAFETY: promised by the caller.
+        unsafe {
+            for (k, row) in rows.iter_mut().enumerate() {
+                *row = if TO_VECTORS {
+                    let low = _mm512_castpd256_pd512(_mm256_loadu_pd(runs[k].add(at)));
+                    _mm512_insertf64x4::<1>(low, _mm256_loadu_pd(runs[k + HALF].add(at)))
+                } else {
+                    _mm512_loadu_pd(vectors.start.add((at + k) * vectors.stride))
+                };
+            }
+            let [a, b, c, d] = rows;
+            let (ab_even, ab_odd) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+            let (cd_even, cd_odd) = (_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d));
+            // The first pairs of each half of two registers, and the second ones.
+            let first = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+            let second = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+            let columns = [
+                _mm512_permutex2var_pd(ab_even, first, cd_even),
+                _mm512_permutex2var_pd(ab_odd, first, cd_odd),
+                _mm512_permutex2var_pd(ab_even, second, cd_even),
+                _mm512_permutex2var_pd(ab_odd, second, cd_odd),
+            ];
+            for (k, column) in columns.into_iter().enumerate() {
+                if TO_VECTORS {
+                    _mm512_storeu_pd(vectors.start.add((at + k) * vectors.stride), column);
+                } else {
+                    _mm256_storeu_pd(runs[k].add(at), _mm512_castpd512_pd256(column));
+                    _mm256_storeu_pd(runs[k + HALF].add(at), _mm512_extractf64x4_pd::<1>(column));
+                }
+            }
+        }
+    }
 }
 
 /// The last tile overlaps the one before if `len` is no multiple of eight, and moves the same elements once more.
@@ -312,7 +365,10 @@ unsafe fn singles(from: [*const f32; LANES], to: [*mut f32; LANES]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::Scalar;
+    use crate::math::{
+        Scalar,
+        level::{FORCED, supported},
+    };
 
     #[track_caller]
     fn check<T: Scalar>(number: impl Fn(usize) -> T) {
@@ -335,6 +391,27 @@ mod tests {
         if is_x86_feature_detected!("avx512f") {
             run(avx512);
         }
+    }
+
+    #[test]
+    fn short_and_long_runs_and_back() {
+        for level in supported() {
+            FORCED.set(Some(level));
+            for len in 1..30 {
+                let from: Vec<f64> = (0..LANES * len).map(|at| at as f64).collect();
+                let (mut lanes, mut back) = (vec![0.0; len * LANES], vec![0.0; LANES * len]);
+                let vectors = Vectors { start: lanes.as_mut_ptr(), stride: LANES };
+                let (from_start, back_start) = (from.as_ptr().cast_mut(), back.as_mut_ptr());
+                // SAFETY: runs of `len` and as many vectors of eight; `from` is only read.
+                unsafe {
+                    tiles::<f64, true>(std::array::from_fn(|l| from_start.add(l * len)), vectors, len, Part::All);
+                    tiles::<f64, false>(std::array::from_fn(|l| back_start.add(l * len)), vectors, len, Part::All);
+                }
+                (0..len * LANES).for_each(|at| assert_eq!(lanes[at], from[at % LANES * len + at / LANES]));
+                assert_eq!(back, from);
+            }
+        }
+        FORCED.set(None);
     }
 
     #[test]

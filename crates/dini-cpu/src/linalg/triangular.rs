@@ -1,7 +1,8 @@
 //! Solving with triangular matrices.
 //!
-//! Small matrices with few right-hand sides by [`super::small`]. Else, with one: A's rows are walked contiguously in all four cases, by inner products if x is needed in A's row
-//! order and by subtracting multiples of rows if transposed. Several: rows of X are combined instead of elements.
+//! Small matrices with few right-hand sides by [`super::small`]. Else, with one: A's rows are walked contiguously in all
+//! four cases, by inner products if x is needed in A's row order and by subtracting multiples of rows if transposed.
+//! Several: rows of X are combined instead of elements.
 
 use super::{
     loops::{inner, subtract_multiple},
@@ -66,14 +67,14 @@ pub fn triangular_solve<T: Real>(
         a.len(),
         b.len()
     );
-    out.copy_from_slice(b);
     if b.is_empty() {
         return;
     }
     let triangle = Triangle { lower, transpose, unit_diagonal };
     if n <= small::MAX_ORDER && n_rhs < WIDE {
-        return small::triangular::triangular_solve(a, n, n_rhs, out, triangle);
+        return small::triangular::triangular_solve(a, b, n, n_rhs, out, triangle);
     }
+    out.copy_from_slice(b);
     for (a, x) in a.chunks_exact(size).zip(out.chunks_exact_mut(sides)) {
         match (n_rhs, transpose) {
             (WIDE.., _) if n >= small::MAX_ORDER => solve_blocked(a, n, n_rhs, x, triangle),

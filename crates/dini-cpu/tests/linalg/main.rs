@@ -219,7 +219,7 @@ fn positive_definite(random: &mut Random, n: usize) -> Vec<f64> {
 #[test]
 fn cholesky_reconstructs() {
     let mut random = Random(3);
-    for n in (0..70).chain([96, 97, 100, 130, 200, 257]) {
+    for n in (0..70).chain([96, 97, 100, 127, 128, 130, 200, 255, 256, 257, 263, 264, 390, 520]) {
         let mut a = positive_definite(&mut random, n);
         let expected = a.clone();
         // The symmetric part is factored.
@@ -246,16 +246,48 @@ fn cholesky_reconstructs() {
 #[test]
 fn cholesky_of_what_is_not_positive_definite_is_nan() {
     let mut random = Random(4);
-    for n in [1, 2, 7, 64, 130] {
+    for n in [1, 2, 7, 33, 64, 130, 257, 300] {
         let good = positive_definite(&mut random, n);
         for bad in [-1.0, 0.0, f64::NAN, f64::NEG_INFINITY, f64::INFINITY] {
             for place in [0, n / 2, n - 1] {
-                let mut a = good.clone();
-                a[place * n + place] = bad;
-                let mut l = vec![1.0; n * n];
-                cholesky(&a, n, &mut l);
-                assert!(l.iter().all(|x| x.is_nan()), "order {n}, {bad} at {place}");
+                // Off the diagonal, a small number is none of these.
+                for column in [place, n / 3] {
+                    if column != place && bad.is_finite() {
+                        continue;
+                    }
+                    let mut a = good.clone();
+                    a[place * n + column] = bad;
+                    let mut l = vec![1.0; n * n];
+                    cholesky(&a, n, &mut l);
+                    assert!(l.iter().all(|x| x.is_nan()), "order {n}, {bad} at {place}, {column}");
+                }
             }
+        }
+    }
+}
+
+#[test]
+fn cholesky_of_very_large_and_very_small_numbers() {
+    // Powers of four scale the factor by powers of two, to the last bit.
+    let mut random = Random(8);
+    for n in [5, 33, 100, 300] {
+        let a = positive_definite(&mut random, n);
+        let mut factor = vec![0.0; n * n];
+        cholesky(&a, n, &mut factor);
+        let mut single_factor = vec![0.0f32; n * n];
+        cholesky(&to(&a, |x| x as f32), n, &mut single_factor);
+        for half_exponent in [-500, -1, 500] {
+            let scale = 2f64.powi(half_exponent);
+            let mut scaled = vec![0.0; n * n];
+            cholesky(&to(&a, |x| x * scale * scale), n, &mut scaled);
+            assert_eq!(scaled, to(&factor, |x| x * scale), "order {n} scaled by {scale:e}");
+        }
+        for half_exponent in [-55, 55] {
+            let scale = 2f32.powi(half_exponent);
+            let mut scaled = vec![0.0; n * n];
+            cholesky(&to(&a, |x| x as f32 * scale * scale), n, &mut scaled);
+            let expected: Vec<f32> = single_factor.iter().map(|x| x * scale).collect();
+            assert_eq!(scaled, expected, "order {n} scaled by {scale:e} in f32");
         }
     }
 }

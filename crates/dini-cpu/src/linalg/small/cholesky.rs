@@ -1,12 +1,14 @@
 //! Cholesky factors of small matrices.
 
-use super::{MAX_ORDER, Scratch, pack, subtract_product, unpack};
+use super::{MAX_ORDER, pack, room, subtract_product, unpack};
 use crate::{
     linalg::{
+        parts::Parts,
         real::Real,
         transpose::{LANES, Part},
     },
     math::level::multiversion,
+    pool,
 };
 
 /// Rows and columns of a tile: four sums in registers, for two loads each. Tiles of three and four spill.
@@ -20,38 +22,56 @@ pub(in crate::linalg) fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
         out.copy_from_slice(a);
         return factor(out.as_chunks_mut::<1>().0, n, &mut [[T::ZERO]; MAX_ORDER]);
     }
-    let mut scratch = Scratch::new(size + n);
-    let (lanes, reciprocals) = scratch.lanes().split_at_mut(size);
-    for (a, out) in a.chunks(LANES * size).zip(out.chunks_mut(LANES * size)) {
-        pack(a, size, Part::All, lanes);
-        factor(lanes, n, reciprocals);
-        unpack(lanes, size, out);
-    }
+    // Measured: 17 ns for a matrix of order 4, 0.8 µs for one of order 32.
+    let ns = 15.0 + size as f64 * n as f64 / 40.0;
+    let factors = Parts::new(out, size);
+    pool::for_ranges(a.len() / size, LANES, ns, &|first, end| {
+        // SAFETY: ranges do not overlap.
+        let (a, out) = (&a[first * size..end * size], unsafe { factors.take(first..end) });
+        let mut scratch = room(size + n);
+        let (lanes, reciprocals) = scratch.as_chunks_mut().0.split_at_mut(size);
+        for (a, out) in a.chunks(LANES * size).zip(out.chunks_mut(LANES * size)) {
+            pack(a, size, Part::All, lanes);
+            factor(lanes, n, reciprocals);
+            unpack(lanes, size, out);
+        }
+    });
 }
 
 multiversion! {
     /// L[i][j] = (A[i][j] − Σₖ L[i][k] L[j][k]) / L[j][j], tile by tile, row after row.
     /// The reciprocals of the diagonal are kept, so that there is one division for a row.
     fn factor<T: Real, const W: usize>(a: &mut [[T; W]], n: usize, reciprocals: &mut [[T; W]]) {
-        let (a, reciprocals) = (&mut a[..n * n], &mut reciprocals[..n]);
-        let mut doubt = [T::ZERO; W];
-        let n_tiled = n - n % TILE;
-        for i in (0..n_tiled).step_by(TILE) {
-            for j in (0..i).step_by(TILE) {
-                below_diagonal::<T, W, TILE>(a, n, (i, j), reciprocals);
-            }
-            on_diagonal::<T, W, TILE>(a, n, i, reciprocals, &mut doubt);
+        // Loops of constant length are unrolled: of the smallest orders these take the most time.
+        match n {
+            2 => factor_order(a, 2, reciprocals),
+            3 => factor_order(a, 3, reciprocals),
+            4 => factor_order(a, 4, reciprocals),
+            _ => factor_order(a, n, reciprocals),
         }
-        for i in n_tiled..n {
-            for j in (0..n_tiled).step_by(TILE) {
-                below_diagonal::<T, W, 1>(a, n, (i, j), reciprocals);
-            }
-            on_diagonal::<T, W, 1>(a, n, i, reciprocals, &mut doubt);
+    }
+}
+
+#[inline(always)]
+fn factor_order<T: Real, const W: usize>(a: &mut [[T; W]], n: usize, reciprocals: &mut [[T; W]]) {
+    let (a, reciprocals) = (&mut a[..n * n], &mut reciprocals[..n]);
+    let mut doubt = [T::ZERO; W];
+    let n_tiled = n - n % TILE;
+    for i in (0..n_tiled).step_by(TILE) {
+        for j in (0..i).step_by(TILE) {
+            below_diagonal::<T, W, TILE>(a, n, (i, j), reciprocals);
         }
-        if let Some(last) = a.last_mut() {
-            for l in 0..W {
-                last[l] += doubt[l];
-            }
+        on_diagonal::<T, W, TILE>(a, n, i, reciprocals, &mut doubt);
+    }
+    for i in n_tiled..n {
+        for j in (0..n_tiled).step_by(TILE) {
+            below_diagonal::<T, W, 1>(a, n, (i, j), reciprocals);
+        }
+        on_diagonal::<T, W, 1>(a, n, i, reciprocals, &mut doubt);
+    }
+    if let Some(last) = a.last_mut() {
+        for l in 0..W {
+            last[l] += doubt[l];
         }
     }
 }

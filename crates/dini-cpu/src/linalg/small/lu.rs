@@ -1,12 +1,14 @@
 //! LU factorizations of small matrices.
 
-use super::{MAX_ORDER, Scratch, pack, subtract_product, unpack};
+use super::{MAX_ORDER, pack, room, subtract_product, unpack};
 use crate::{
     linalg::{
+        parts::Parts,
         real::Real,
         transpose::{LANES, Part},
     },
     math::level::multiversion,
+    pool,
 };
 
 /// Factors matrices of `m` rows and `n` columns, both up to [`MAX_ORDER`], one after another, and says which row each row
@@ -17,18 +19,25 @@ pub(in crate::linalg) fn lu<T: Real>(a: &[T], (m, n): (usize, usize), out: &mut 
         out.copy_from_slice(a);
         return factor(out.as_chunks_mut::<1>().0, m, n, pivots.as_chunks_mut::<1>().0);
     }
-    let mut scratch = Scratch::new(size);
-    let lanes = &mut scratch.lanes()[..size];
-    let mut rows = [[0; LANES]; MAX_ORDER];
-    let groups = a.chunks(LANES * size).zip(out.chunks_mut(LANES * size)).zip(pivots.chunks_mut(LANES * rank));
-    for ((a, out), pivots) in groups {
-        pack(a, size, Part::All, lanes);
-        factor(lanes, m, n, &mut rows[..rank]);
-        unpack(lanes, size, out);
-        for (l, pivots) in pivots.chunks_exact_mut(rank).enumerate() {
-            pivots.iter_mut().zip(&rows).for_each(|(pivot, row)| *pivot = row[l]);
+    let ns = 10.0 + size as f64 * n as f64 / 30.0;
+    let (factors, all_pivots) = (Parts::new(out, size), Parts::new(pivots, rank));
+    pool::for_ranges(a.len() / size, LANES, ns, &|first, end| {
+        let a = &a[first * size..end * size];
+        // SAFETY: ranges do not overlap.
+        let (out, pivots) = unsafe { (factors.take(first..end), all_pivots.take(first..end)) };
+        let mut scratch = room(size);
+        let lanes = &mut scratch.as_chunks_mut().0[..size];
+        let mut rows = [[0; LANES]; MAX_ORDER];
+        let groups = a.chunks(LANES * size).zip(out.chunks_mut(LANES * size)).zip(pivots.chunks_mut(LANES * rank));
+        for ((a, out), pivots) in groups {
+            pack(a, size, Part::All, lanes);
+            factor(lanes, m, n, &mut rows[..rank]);
+            unpack(lanes, size, out);
+            for (l, pivots) in pivots.chunks_exact_mut(rank).enumerate() {
+                pivots.iter_mut().zip(&rows).for_each(|(pivot, row)| *pivot = row[l]);
+            }
         }
-    }
+    });
 }
 
 multiversion! {

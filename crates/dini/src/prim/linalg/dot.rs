@@ -5,12 +5,13 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ops,
     prim::{Batch, Form, Jvp, Lanes, Lower, Operand, Primitive, Rules, Transpose, index::operands},
-    shape::Aval,
+    shape::{Aval, row_major},
     trace::{bind, bind1},
 };
 use dini_cpu::{
     dtype::DType,
-    graph::{DotAxes, Op},
+    graph::{DotAxes, Op, Strided},
+    scalar::ScalarOp,
 };
 
 /// `(a, b)`: the sum of products over the contracted axes. Axes of the result: batch, the free ones of a, the free ones
@@ -25,7 +26,16 @@ impl Primitive for Dot {
     const NAME: &'static str = "dot";
     const RULES: Rules<Self> = Rules {
         infer: |p, avals| infer(&p.axes, avals),
-        lower: Lower::Loops(|p, cx, args, _, outs| Ok(vec![cx.push1(Op::Dot(p.axes.clone()), args, &outs[0])])),
+        lower: Lower::Loops(|p, cx, args, ins, outs| {
+            if !p.axes.lhs_contract.is_empty() {
+                return Ok(vec![cx.push1(Op::Dot(p.axes.clone()), args, &outs[0])]);
+            }
+            // No sum: an elementwise product, which fuses with what makes its operands and with what uses it.
+            let (a, b) = spread_out(&p.axes, ins, &outs[0]);
+            let factors = [cx.view(args[0], a, outs[0].dtype), cx.view(args[1], b, outs[0].dtype)];
+            let times = if outs[0].dtype == DType::Bool { ScalarOp::And } else { ScalarOp::Mul };
+            Ok(vec![cx.push1(Op::Map(times), &factors, &outs[0])])
+        }),
         jvp: Jvp::By(|p, x, _, t| {
             // The product is bilinear: ẏ = ȧ b + a ḃ.
             let terms = [
@@ -69,6 +79,23 @@ pub(crate) fn dot(a: &Array, b: &Array, axes: DotAxes) -> Array {
 /// The axes that are neither batch nor contracted, ascending.
 fn free(n: usize, batch: &[usize], contract: &[usize]) -> Vec<usize> {
     (0..n).filter(|i| !batch.contains(i) && !contract.contains(i)).collect()
+}
+
+/// The operands of a product that sums nothing, each in the shape of the result.
+fn spread_out(axes: &DotAxes, ins: &[Aval], out: &Aval) -> (Strided, Strided) {
+    let n_batch = axes.lhs_batch.len();
+    let view = |x: &Aval, batch: &[usize], first_free: usize| {
+        let from = row_major(&x.shape);
+        let mut strides = vec![0; out.ndim()];
+        for (i, &axis) in batch.iter().enumerate() {
+            strides[i] = from[axis];
+        }
+        for (i, axis) in free(x.ndim(), batch, &[]).into_iter().enumerate() {
+            strides[first_free + i] = from[axis];
+        }
+        Strided { shape: out.shape.to_vec(), strides, offset: 0 }
+    };
+    (view(&ins[0], &axes.lhs_batch, n_batch), view(&ins[1], &axes.rhs_batch, ins[0].ndim()))
 }
 
 fn infer(axes: &DotAxes, avals: &[Aval]) -> Result<Vec<Aval>> {
