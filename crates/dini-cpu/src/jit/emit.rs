@@ -132,6 +132,8 @@ struct Emitter<'a> {
     pooled: HashMap<(u64, bool), u32>,
     /// Sixteen bytes of 1 in it.
     pooled_ones: Option<u32>,
+    /// The numbers of lanes in it.
+    pooled_numbers: Option<u32>,
     /// For each operand the register with its address.
     pointers: Vec<Option<Gpr>>,
     colds: Vec<Cold>,
@@ -165,6 +167,7 @@ pub(super) fn emit(
         pool: vec![],
         pooled: HashMap::new(),
         pooled_ones: None,
+        pooled_numbers: None,
         pointers: vec![None; lanes.operands.len()],
         colds: vec![],
         group,

@@ -20,8 +20,11 @@ fn widest(request: &Request<'_>) -> usize {
     let written = request.stores.iter().map(|&(reg, _)| reg).chain(request.folds.iter().map(|&(_, reg, _)| reg));
     let mut widest = written.map(size).max().unwrap_or(4);
     for (i, instruction) in request.kernel.body.iter().enumerate() {
-        if let (Instruction::Map { args, .. }, Source::Computed) = (instruction, request.sources[i]) {
+        if let (Instruction::Map { op, args, .. }, Source::Computed) = (instruction, request.sources[i]) {
             widest = args.iter().map(|&arg| size(arg)).fold(widest.max(size(Reg(i as u32))), usize::max);
+            if operations::goes_through_f64(*op, request.kernel.dtype(args[0])) {
+                widest = Kind::F64.size();
+            }
         }
     }
     widest
@@ -100,7 +103,7 @@ impl Operands {
         let (base, walk) = match source {
             Source::Points(base) | Source::Uniform(base) => (base, Walk::Points),
             Source::Cell(base) => (base, Walk::Run),
-            Source::Computed => unreachable!("not in memory"),
+            Source::Computed | Source::Count { .. } | Source::RowCount { .. } => unreachable!("not in memory"),
         };
         self.number(lanes, Operand { base, dtype, walk })
     }
@@ -129,8 +132,39 @@ fn load(
     let dtype = request.kernel.dtype(reg);
     let kind = Kind::of(dtype);
     let source = request.sources[reg.0 as usize];
-    let operand = operands.position(lanes, source, dtype);
-    let op = if matches!(source, Source::Uniform(_)) { Op::Uniform(operand) } else { Op::Load(operand, group) };
-    *known = lanes.push(op, kind, &[]);
+    *known = match source {
+        Source::Count { offset } => {
+            let number = point(lanes, offset, group);
+            operations::map(lanes, ScalarOp::Cast(dtype), &[DType::I32], &[number])
+        }
+        Source::RowCount { entry, moves } => {
+            let mut number = lanes.push(Op::Number(entry), Kind::I32, &[]);
+            if moves {
+                let point = point(lanes, 0, group);
+                number = lanes.arithmetic(Op::Add, Kind::I32, number, point);
+            }
+            operations::map(lanes, ScalarOp::Cast(dtype), &[DType::I32], &[number])
+        }
+        Source::Uniform(_) => {
+            let operand = operands.position(lanes, source, dtype);
+            lanes.push(Op::Uniform(operand), kind, &[])
+        }
+        Source::Points(_) | Source::Cell(_) | Source::Computed => {
+            let operand = operands.position(lanes, source, dtype);
+            lanes.push(Op::Load(operand, group), kind, &[])
+        }
+    };
     *known
+}
+
+/// The numbers of a group's points, plus an offset.
+fn point(lanes: &mut Lanes, offset: u32, group: u8) -> Value {
+    let first = lanes.push(Op::Point, Kind::I32, &[]);
+    match offset + u32::from(group) * lanes.n_lanes as u32 {
+        0 => first,
+        ahead => {
+            let ahead = lanes.constant(u64::from(ahead), Kind::I32);
+            lanes.arithmetic(Op::Add, Kind::I32, first, ahead)
+        }
+    }
 }

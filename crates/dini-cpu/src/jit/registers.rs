@@ -117,7 +117,9 @@ fn memory_argument(isa: Isa, inst: &Inst) -> Option<usize> {
         // Any of them but the one that is replaced.
         Op::Fma { .. } => None,
         Op::Shift(..) | Op::Not | Op::Convert(_) | Op::ZeroExtend | Op::Call(_) | Op::Rare(_) => None,
-        Op::Constant(_) | Op::Uniform(_) | Op::Load(..) | Op::Element(_) | Op::Phi(_) => None,
+        Op::Constant(_) | Op::Uniform(_) | Op::Number(_) | Op::Load(..) | Op::Point | Op::Element(_) | Op::Phi(_) => {
+            None
+        }
     }
 }
 

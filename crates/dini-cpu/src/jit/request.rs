@@ -42,6 +42,21 @@ pub(crate) enum Source {
     Uniform(u32),
     /// The instruction computes it.
     Computed,
+    /// The point's number, counted from an offset.
+    Count { offset: u32 },
+    /// A number that an entry of the table holds in place of an address; with `moves` the point's number is added. All
+    /// modulo 2³², to less than 2³¹.
+    RowCount { entry: u32, moves: bool },
+}
+
+impl Source {
+    /// Whether the code does more than read memory.
+    pub fn is_computed(self) -> bool {
+        match self {
+            Source::Computed | Source::Count { .. } | Source::RowCount { .. } => true,
+            Source::Points(_) | Source::Cell(_) | Source::Uniform(_) => false,
+        }
+    }
 }
 
 /// Whether machine code combines elements of a type.

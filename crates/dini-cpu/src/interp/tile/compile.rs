@@ -24,6 +24,9 @@ const MIN_TILE: usize = 128;
 /// Machine code combines results of at least so many points itself; it is called for each of them.
 const MIN_ACCUMULATED: usize = 256;
 
+/// Machine code counts below this number.
+const MAX_COUNT: usize = 1 << 31;
+
 /// Scratch cells are multiples of this many bytes.
 pub(super) const CELL_ALIGNMENT: usize = 64;
 
@@ -305,6 +308,25 @@ impl Compiler<'_> {
         }
     }
 
+    /// How machine code counts, if it does.
+    fn counts(&mut self, boxes: Option<&mut Boxes>, dtype: DType, access: &Access) -> Option<Source> {
+        match (access, boxes) {
+            (Access::Contiguous { offset }, _) if offset + self.kernel.len <= MAX_COUNT => {
+                Some(Source::Count { offset: *offset as u32 })
+            }
+            (Access::Strided(strided), Some(boxes))
+                if boxes::has_rows(access, boxes.row()) && strided.fits(MAX_COUNT) =>
+            {
+                let moves = strided.strides.last() == Some(&1);
+                self.bases.push(Base::Row);
+                let entry = self.bases.len() as u32 - 1;
+                boxes.add_count(Place { base: entry, dtype, advance: 0, is_uniform: !moves }, strided.clone());
+                Some(Source::RowCount { entry, moves })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether machine code combines the points of the results.
     fn has_accumulators(&self, row: Option<usize>) -> bool {
         let kernel = self.kernel;
@@ -323,16 +345,16 @@ impl Compiler<'_> {
         let mut boxes = boxes::row(kernel).map(Boxes::new);
         let mut sources = Vec::with_capacity(kernel.body.len());
         for (i, instruction) in kernel.body.iter().enumerate() {
-            let is_computed = matches!(instruction, KernelInstruction::Map { .. }) && !self.uniform[i];
-            if is_computed {
+            let computed = match instruction {
+                KernelInstruction::Map { .. } => (!self.uniform[i]).then_some(Source::Computed),
+                KernelInstruction::Count { dtype, access } => self.counts(boxes.as_mut(), *dtype, access),
+                KernelInstruction::Load { .. } => None,
+            };
+            if let Some(source) = computed {
                 // It has no place; nothing asks for it.
-                self.places.push(Place {
-                    base: u32::MAX,
-                    dtype: kernel.dtype(Reg(i as u32)),
-                    advance: 0,
-                    is_uniform: false,
-                });
-                sources.push(Source::Computed);
+                let dtype = kernel.dtype(Reg(i as u32));
+                self.places.push(Place { base: u32::MAX, dtype, advance: 0, is_uniform: false });
+                sources.push(source);
             } else if let (KernelInstruction::Load { operand, access }, Some(boxes)) = (instruction, &mut boxes)
                 && boxes::has_rows(access, boxes.row())
             {
@@ -348,7 +370,7 @@ impl Compiler<'_> {
         let run = boxes.as_ref().map_or(kernel.len, Boxes::row);
         let has_accumulators = self.has_accumulators(boxes.as_ref().map(Boxes::row));
         // What only copies is better off without a stop in a cell.
-        if !sources.contains(&Source::Computed) && !has_accumulators {
+        if !sources.iter().any(|source| source.is_computed()) && !has_accumulators {
             return None;
         }
         let (mut stores, mut folds, mut sinks) = (vec![], vec![], vec![]);

@@ -154,6 +154,16 @@ impl Emitter<'_> {
         Memory::Pool(at)
     }
 
+    /// The numbers of lanes.
+    pub(super) fn pooled_numbers(&mut self) -> Memory {
+        let at = self.pooled_numbers.unwrap_or_else(|| {
+            let numbers: Vec<u8> = (0..self.lanes.n_lanes as u32).flat_map(u32::to_le_bytes).collect();
+            self.pooled_bytes(&numbers)
+        });
+        self.pooled_numbers = Some(at);
+        Memory::Pool(at)
+    }
+
     /// Lanes as bytes, with AVX2.
     fn store_bytes(&mut self, dtype: DType, kind: Kind, from: u8, to: Memory, group: Group) {
         let t = scratch(Isa::Avx2);
