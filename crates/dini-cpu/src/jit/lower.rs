@@ -4,7 +4,7 @@ use super::{
     encode::Isa,
     lanes::{Kind, Lanes, Op, Operand, Store, Value, Walk},
     operations,
-    request::{Request, Source},
+    request::{Accumulators, Fold, Request, Source},
 };
 use crate::{
     dtype::DType,
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 /// The widest lanes that computed registers and their arguments have.
 fn widest(request: &Request<'_>) -> usize {
     let size = |reg: Reg| Kind::of(request.kernel.dtype(reg)).size();
-    let written = request.stores.iter().map(|&(reg, _)| reg).chain(request.folds.iter().map(|&(_, reg, _)| reg));
+    let written = request.stores.iter().map(|&(reg, _)| reg).chain(request.folds.iter().map(|fold| fold.from));
     let mut widest = written.map(size).max().unwrap_or(4);
     for (i, instruction) in request.kernel.body.iter().enumerate() {
         if let (Instruction::Map { op, args, .. }, Source::Computed) = (instruction, request.sources[i]) {
@@ -60,13 +60,17 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
     }
     // Groups that are as many as there are accumulators, or more, begin with the first one again.
     let n_turns = N_ACCUMULATORS / lanes.n_lanes;
-    for &(combine, reg, base) in *folds {
-        let dtype = kernel.dtype(reg);
-        let to = operands.number(&mut lanes, Operand { base, dtype, walk: Walk::Accumulators });
+    for &Fold { combine, from, to, accumulators } in *folds {
+        let dtype = kernel.dtype(from);
+        let (walk, n_turns) = match accumulators {
+            Accumulators::InTurns => (Walk::Accumulators, n_turns),
+            Accumulators::OfEach => (Walk::Run, n_groups as usize),
+        };
+        let to = operands.number(&mut lanes, Operand { base: to, dtype, walk });
         let mut accumulators = vec![Value::NONE; n_turns.min(n_groups as usize)];
         for (group, values) in values.iter_mut().enumerate() {
             let turn = group % n_turns;
-            let from = load(&mut lanes, &mut operands, values, request, reg, group as u8);
+            let from = load(&mut lanes, &mut operands, values, request, from, group as u8);
             let accumulator = match accumulators[turn] {
                 Value::NONE => lanes.push(Op::Load(to, turn as u8), Kind::of(dtype), &[]),
                 so_far => so_far,

@@ -77,7 +77,25 @@ pub(crate) struct Request<'a> {
     pub sources: &'a [Source],
     /// Registers to write, and where to: points or a cell.
     pub stores: &'a [(Reg, Source)],
-    /// Registers to combine with accumulators: point i of a run with the accumulator i modulo their number. Positions in
-    /// the table of addresses.
-    pub folds: &'a [(Combine, Reg, u32)],
+    /// Registers to combine with accumulators.
+    pub folds: &'a [Fold],
+}
+
+/// A register whose points are combined with accumulators in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fold {
+    pub combine: Combine,
+    pub from: Reg,
+    /// Where they stand: position in the table of addresses.
+    pub to: u32,
+    pub accumulators: Accumulators,
+}
+
+/// Which accumulator the point i of a run is combined with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accumulators {
+    /// That with the number i modulo [`N_ACCUMULATORS`](crate::kernel::N_ACCUMULATORS): all points together give one result.
+    InTurns,
+    /// That with the number i: each point is part of a result of its own.
+    OfEach,
 }

@@ -9,7 +9,7 @@ use crate::{
     dtype::DType,
     explain::{Work, work},
     graph::Strided,
-    jit::{self, Assembly, Machine, Request, Source},
+    jit::{self, Accumulators, Assembly, Machine, Request, Source},
     kernel::{Access, Instruction as KernelInstruction, Kernel, N_ACCUMULATORS, REDUCTION_TILE, Reg, Store},
     math,
     scalar::ScalarOp,
@@ -23,6 +23,9 @@ const MIN_TILE: usize = 128;
 
 /// Machine code combines results of at least so many points itself; it is called for each of them.
 const MIN_ACCUMULATED: usize = 256;
+
+/// Machine code combines rows of so many points with rows of results, one call for each.
+const MIN_ACCUMULATORS: usize = 64;
 
 /// Machine code counts below this number.
 const MAX_COUNT: usize = 1 << 31;
@@ -327,16 +330,24 @@ impl Compiler<'_> {
         }
     }
 
-    /// Whether machine code combines the points of the results.
-    fn has_accumulators(&self, row: Option<usize>) -> bool {
+    /// How machine code combines the points of the results, if it does.
+    fn accumulators(&self, row: Option<usize>) -> Option<Accumulators> {
         let kernel = self.kernel;
-        let Some(space) = kernel.reduction else { return false };
+        let space = kernel.reduction?;
         let has_registers = kernel.stores.iter().all(|store| match store {
             Store::Write { .. } => true,
             Store::Reduce { from, .. } => jit::accumulates(kernel.dtype(*from)),
         });
         let keeps_step = row.is_none_or(|row| boxes::keeps_step(row, space.reduced, space.outer));
-        space.inner == 1 && space.reduced >= MIN_ACCUMULATED && has_registers && keeps_step
+        if !has_registers {
+            None
+        } else if space.inner >= MIN_ACCUMULATORS {
+            Some(Accumulators::OfEach)
+        } else if space.inner == 1 && space.reduced >= MIN_ACCUMULATED && keeps_step {
+            Some(Accumulators::InTurns)
+        } else {
+            None
+        }
     }
 
     /// Compiles to machine code: what reads boxes without rows stays, what is the same at every point too.
@@ -367,31 +378,43 @@ impl Compiler<'_> {
                 sources.push(source(self.places[i]));
             }
         }
-        let run = boxes.as_ref().map_or(kernel.len, Boxes::row);
-        let has_accumulators = self.has_accumulators(boxes.as_ref().map(Boxes::row));
-        // What only copies is better off without a stop in a cell.
-        if !sources.iter().any(|source| source.is_computed()) && !has_accumulators {
+        let accumulators = self.accumulators(boxes.as_ref().map(Boxes::row));
+        let mut run = boxes.as_ref().map_or(kernel.len, Boxes::row);
+        if let (Some(Accumulators::OfEach), Some(space)) = (accumulators, kernel.reduction) {
+            run = run.min(space.inner).min(REDUCTION_TILE);
+        }
+        // What only copies is better off without a stop in a cell, and precompiled loops combine rows in place too.
+        if !sources.iter().any(|source| source.is_computed()) && accumulators != Some(Accumulators::InTurns) {
             return None;
         }
         let (mut stores, mut folds, mut sinks) = (vec![], vec![], vec![]);
         for store in &kernel.stores {
             match store {
                 Store::Write { from, to } => stores.push((*from, source(self.operand(to.0 as usize, 0)))),
-                Store::Reduce { combine, from, to } => {
+                Store::Reduce { combine, from: reg, to } => {
                     let to = self.operand(to.0 as usize, 0);
-                    let mut place = self.places[from.0 as usize];
-                    let from = if has_accumulators {
-                        let accumulators = self.space(N_ACCUMULATORS, place.dtype);
-                        folds.push((*combine, *from, accumulators.base));
-                        Partial::Accumulators(accumulators)
-                    } else {
-                        // What stands in memory for all points is read there.
-                        if !matches!(sources[from.0 as usize], Source::Points(_)) {
-                            place = self.cell(place.dtype);
-                            stores.push((*from, source(place)));
+                    let mut place = self.places[reg.0 as usize];
+                    let from = match accumulators {
+                        Some(Accumulators::InTurns) => Partial::Accumulators(self.space(N_ACCUMULATORS, place.dtype)),
+                        Some(Accumulators::OfEach) => {
+                            // The offset follows when it is known how many there are.
+                            self.bases.push(Base::Scratch { offset: usize::MAX });
+                            Partial::Combined { base: self.bases.len() as u32 - 1 }
                         }
-                        Partial::Points(place)
+                        None => {
+                            // What stands in memory for all points is read there.
+                            if !matches!(sources[reg.0 as usize], Source::Points(_)) {
+                                place = self.cell(place.dtype);
+                                stores.push((*reg, source(place)));
+                            }
+                            Partial::Points(place)
+                        }
                     };
+                    if let Some(accumulators) = accumulators
+                        && let Partial::Accumulators(Place { base: to, .. }) | Partial::Combined { base: to } = from
+                    {
+                        folds.push(jit::Fold { combine: *combine, from: *reg, to, accumulators });
+                    }
                     sinks.push(Fold { combine: *combine, from, to });
                 }
             }

@@ -48,6 +48,30 @@ fn results_of_any_length() {
     }
 }
 
+/// Results of neighbouring points: over the first axis, over one in the middle and over several, beside what is stored.
+#[test]
+fn rows_of_results() {
+    for dtype in [F64, F32, I32, U64] {
+        for n in [1, 2, 31, 63, 64, 65, 100, 511, 512, 513, 1031] {
+            for (n_blocks, n_rows) in [(1, 1), (3, 2), (1, 7), (2, 16), (2, 17), (1, 300), (0, 3), (2, 0)] {
+                let mut graph = Graph::new();
+                let x = graph.input(TensorType::new(dtype, &[n_blocks, n_rows, n]));
+                let square = map(&mut graph, Mul, &[x, x]);
+                let swapped = view(&mut graph, x, &[n_rows, n_blocks, n], &[n as isize, (n_rows * n) as isize, 1], 0);
+                let swapped = map(&mut graph, Sub, &[swapped, swapped]);
+                let combines = [Combine::Add, Combine::Mul, Combine::Max, Combine::Min];
+                graph.outputs = combines.iter().map(|&combine| reduce(&mut graph, combine, square, &[1])).collect();
+                let of_blocks = reduce(&mut graph, Combine::Add, square, &[0, 1]);
+                let of_swapped = reduce(&mut graph, Combine::Add, swapped, &[1]);
+                graph.outputs.extend([of_blocks, of_swapped, square]);
+                let (name, len) = (format!("{dtype} {n_blocks}×{n_rows}×{n}"), n_blocks * n_rows * n);
+                check(&name, &graph, &[mild(dtype, len, 1)]);
+                check(&format!("corners of {name}"), &graph, &[corners(dtype, len, 1)]);
+            }
+        }
+    }
+}
+
 /// Rows of a vector, a column and a slice of a larger matrix beside a dense matrix.
 #[test]
 fn rows_of_any_length() {
