@@ -345,6 +345,8 @@ pub(super) struct Lanes {
     /// For each instruction, whether it gives the same at every point.
     pub is_invariant: Vec<bool>,
     pub stores: Vec<Store>,
+    /// Whether stores of whole groups to the points of operands bypass the caches.
+    pub streams: bool,
     pub functions: Vec<Function>,
     pub loops: Vec<Loop>,
     pub elements: Vec<Element>,
@@ -394,6 +396,7 @@ impl Lanes {
             insts: vec![],
             is_invariant: vec![],
             stores: vec![],
+            streams: false,
             functions: vec![],
             loops: vec![],
             elements: vec![],

@@ -79,6 +79,8 @@ pub(crate) struct Request<'a> {
     pub stores: &'a [(Reg, Source)],
     /// Registers to combine with accumulators.
     pub folds: &'a [Fold],
+    /// Whether what is written had better not displace other things in the caches.
+    pub streams: bool,
 }
 
 /// A register whose points are combined with accumulators in memory.

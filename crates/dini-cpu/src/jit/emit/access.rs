@@ -147,6 +147,12 @@ impl Emitter<'_> {
         }
     }
 
+    /// Writes a whole group past the caches.
+    pub(super) fn stream(&mut self, kind: Kind, from: u8, to: Memory) {
+        let form = e::float(e::STREAM, kind.is_wide());
+        self.vector(form, self.length(kind), from, 0, Rm::Memory(to), None);
+    }
+
     /// Sixteen bytes of 1.
     pub(super) fn pooled_ones(&mut self) -> Memory {
         let at = self.pooled_ones.unwrap_or_else(|| self.pooled_bytes(&[1; 16]));

@@ -268,6 +268,7 @@ fn masks_and_scalars() {
             a.pop(Gpr::Rbp);
             a.call(Gpr::Rax);
             a.zero_upper();
+            a.store_fence();
             a.ret();
         },
         &[
@@ -301,6 +302,7 @@ fn masks_and_scalars() {
             "pop rbp",
             "call rax",
             "vzeroupper",
+            "sfence",
             "ret",
         ],
     );

@@ -5,7 +5,8 @@
 //!
 //! Of 64 bits, magnitudes x < 2⁶³ (or x = 2⁶³ with y ≤ x) and 0 < y ≤ 2⁶³: three roundings change the quotient by at most
 //! 3·2⁻⁵³ of itself, so q₁ = ⌊fl(x)/fl(y)⌋ leaves a rest r = x − q₁y between −2¹²y and y + 2¹²y, which fits 64 bits, since r ≤ x.
-//! Then q₂ = ⌊fl(r)/fl(y)⌋ is at most one off, and the sign of r − q₂y, or its being y or more, tells where to.
+//! Then q₂ = ⌊fl(r)/fl(y)⌋ is at most one off, and the sign of r − q₂y, or its being y or more, tells where to. AVX2 has no conversions of
+//! 64-bit integers; with those composed of other instructions all this takes twice as long as the processor's division.
 
 use crate::{
     dtype::DType,
@@ -21,7 +22,8 @@ pub(in crate::jit) fn goes_through_f64(op: ScalarOp, dtype: DType) -> bool {
     matches!((op, dtype), (ScalarOp::Div | ScalarOp::Rem, DType::I32 | DType::U32))
 }
 
-/// The quotient toward zero; by 0 all its bits are set. `None` where lanes have no room for what it needs.
+/// The quotient toward zero; by 0 all its bits are set. `None` where that must be called: where lanes have no
+/// room for what it needs, too.
 pub(super) fn quotient(lanes: &mut Lanes, dtype: DType, x: Value, y: Value) -> Option<Value> {
     let has_room = lanes.n_lanes * Kind::F64.size() <= vector_bytes(lanes.isa);
     let quotient = match dtype {
@@ -37,9 +39,9 @@ pub(super) fn quotient(lanes: &mut Lanes, dtype: DType, x: Value, y: Value) -> O
             lanes.push(Op::Convert(Kind::F64), Kind::I32, &[quotient])
         }
         DType::U32 if has_room => unsigned_32(lanes, x, y),
-        DType::I64 => signed_64(lanes, x, y),
-        DType::U64 => unsigned_64(lanes, x, y),
-        DType::I32 | DType::U32 => return None,
+        DType::I64 if lanes.isa == Isa::Avx512 => signed_64(lanes, x, y),
+        DType::U64 if lanes.isa == Isa::Avx512 => unsigned_64(lanes, x, y),
+        DType::I32 | DType::U32 | DType::I64 | DType::U64 => return None,
         DType::Bool | DType::F32 | DType::F64 | DType::C64 | DType::C128 | DType::Float0 => return None,
     };
     let kind = Kind::of(dtype);
@@ -110,23 +112,20 @@ fn unsigned_64(lanes: &mut Lanes, x: Value, y: Value) -> Value {
 /// The quotient of magnitudes, as above.
 fn of_magnitudes(lanes: &mut Lanes, x: Value, y: Value) -> Value {
     let kind = Kind::I64;
-    let magnitude = |lanes: &mut Lanes, x| {
-        let x = to_float(lanes, x);
+    // 2⁶³ has the bits of the minimum.
+    let [x_float, y_float] = [x, y].map(|x| {
+        let x = lanes.push(Op::Convert(Kind::I64), Kind::F64, &[x]);
         lanes.abs(Kind::F64, x)
-    };
-    let (x_float, y_float) = (magnitude(lanes, x), magnitude(lanes, y));
+    });
     let quotient = lanes.push(Op::Div, Kind::F64, &[x_float, y_float]);
     let whole = lanes.push(Op::Round(Rounding::Down), Kind::F64, &[quotient]);
-    let first = to_magnitude(lanes, whole);
+    let first = lanes.push(Op::Convert(Kind::F64), kind, &[whole]);
     let product = lanes.arithmetic(Op::Mul, kind, first, y);
     let rest = lanes.arithmetic(Op::Sub, kind, x, product);
-    let rest_float = to_float(lanes, rest);
+    let rest_float = lanes.push(Op::Convert(kind), Kind::F64, &[rest]);
     let quotient = lanes.push(Op::Div, Kind::F64, &[rest_float, y_float]);
     let whole = lanes.push(Op::Round(Rounding::Down), Kind::F64, &[quotient]);
-    // What is added to a float whose last place is 1 stands in its low bits.
-    let ahead = lanes.float(1.5 * 2f64.powi(52), Kind::F64);
-    let second = lanes.push(Op::Add, Kind::F64, &[whole, ahead]);
-    let second = lanes.arithmetic(Op::Sub, kind, second, ahead);
+    let second = lanes.push(Op::Convert(Kind::F64), kind, &[whole]);
     let product = lanes.arithmetic(Op::Mul, kind, second, y);
     let rest = lanes.arithmetic(Op::Sub, kind, rest, product);
     let sum = lanes.arithmetic(Op::Add, kind, first, second);
@@ -138,43 +137,6 @@ fn of_magnitudes(lanes: &mut Lanes, x: Value, y: Value) -> Value {
     lanes.arithmetic(Op::Add, kind, sum, correction)
 }
 
-/// A signed integer, rounded to `f64`.
-fn to_float(lanes: &mut Lanes, x: Value) -> Value {
-    if lanes.isa == Isa::Avx512 {
-        return lanes.push(Op::Convert(Kind::I64), Kind::F64, &[x]);
-    }
-    // Halves in the low bits of 2⁸⁴ (the upper one, 2³¹ added to make it positive) and of 2⁵².
-    let (high_bits, low_bits) =
-        (lanes.constant(0x4530_0000_8000_0000, Kind::I64), lanes.float(2f64.powi(52), Kind::F64));
-    let mask = lanes.constant(0xffff_ffff, Kind::I64);
-    let high = lanes.shift(Shift::Right, Kind::I64, x, 32);
-    let high = lanes.bitwise(Op::Xor, Kind::I64, high, high_bits);
-    let low = lanes.bitwise(Op::And, Kind::I64, x, mask);
-    let low = lanes.bitwise(Op::Or, Kind::I64, low, low_bits);
-    let ahead = lanes.float(2f64.powi(84) + 2f64.powi(63) + 2f64.powi(52), Kind::F64);
-    let high = lanes.push(Op::Sub, Kind::F64, &[high, ahead]);
-    lanes.push(Op::Add, Kind::F64, &[high, low])
-}
-
-/// The bits of a whole number from 0 to 2⁶³.
-fn to_magnitude(lanes: &mut Lanes, x: Value) -> Value {
-    if lanes.isa == Isa::Avx512 {
-        // 2⁶³ becomes the minimum, which has its bits.
-        return lanes.push(Op::Convert(Kind::F64), Kind::I64, &[x]);
-    }
-    let (down, up) = (lanes.float(2f64.powi(-32), Kind::F64), lanes.float(-2f64.powi(32), Kind::F64));
-    let scaled = lanes.push(Op::Mul, Kind::F64, &[x, down]);
-    let high = lanes.push(Op::Round(Rounding::Down), Kind::F64, &[scaled]);
-    let low = lanes.fma(Kind::F64, high, up, x);
-    let ahead = lanes.float(2f64.powi(52), Kind::F64);
-    let [high, low] = [high, low].map(|half| {
-        let half = lanes.push(Op::Add, Kind::F64, &[half, ahead]);
-        lanes.bitwise(Op::Xor, Kind::I64, half, ahead)
-    });
-    let high = lanes.shift(Shift::Left, Kind::I64, high, 32);
-    lanes.bitwise(Op::Or, Kind::I64, high, low)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,7 +145,8 @@ mod tests {
     #[test]
     fn nothing_is_called() {
         for isa in [Isa::Avx2, Isa::Avx512] {
-            for dtype in [DType::U8, DType::U32, DType::U64, DType::I32, DType::I64] {
+            let of_64_bits: &[DType] = if isa == Isa::Avx512 { &[DType::U64, DType::I64] } else { &[] };
+            for &dtype in [DType::U8, DType::U32, DType::I32].iter().chain(of_64_bits) {
                 let mut lanes = Lanes::new(isa, 8);
                 let [x, y] = [0, 1].map(|i| lanes.push(Op::Load(i, 0), Kind::of(dtype), &[]));
                 for op in [ScalarOp::Div, ScalarOp::Rem] {

@@ -72,6 +72,26 @@ fn rows_of_results() {
     }
 }
 
+/// Results that are written past the caches, of several types, with a tail; and parts of the same in place of an operand.
+#[test]
+fn results_larger_than_caches() {
+    let n = (8 << 20) + 5;
+    let mut graph = Graph::new();
+    let x = graph.input(TensorType::new(F32, &[n]));
+    let square = map(&mut graph, Mul, &[x, x]);
+    let is_less = map(&mut graph, Lt, &[square, x]);
+    let whole = map(&mut graph, Cast(I32), &[square]);
+    graph.outputs = vec![square, is_less, whole];
+    let input = mild(F32, n, 1);
+    check("large results", &graph, std::slice::from_ref(&input));
+    let mut graph = Graph::new();
+    let x = graph.input(TensorType::new(F32, &[n]));
+    let later = view(&mut graph, x, &[n - 1], &[1], 1);
+    let wide = map(&mut graph, Cast(F64), &[later]);
+    graph.outputs = vec![map(&mut graph, Add, &[wide, wide])];
+    check("large results of lanes that are wider than the operand's", &graph, &[input]);
+}
+
 /// Rows of a vector, a column and a slice of a larger matrix beside a dense matrix.
 #[test]
 fn rows_of_any_length() {
