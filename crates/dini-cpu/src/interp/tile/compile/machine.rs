@@ -19,8 +19,8 @@ const MIN_ACCUMULATED: usize = 256;
 /// detour through a cell, with 65 longer, from 128 on a tenth to a third less (Zen 4).
 const MIN_ACCUMULATORS: usize = 128;
 
-/// Results of so many bytes in all are written past the caches: that takes a third less time (Zen 4 with 32 MiB of
-/// third-level cache, which a reader that follows does not find in order either). A reader of less may find it there.
+/// Results of so many bytes in all are written past the caches: that takes a quarter to a third less time, with a pass that
+/// reads them afterwards no more (Zen 4, third-level cache of 32 MiB). Of less, such a pass may find them in the caches.
 const MIN_STREAMED: usize = 32 << 20;
 
 /// Machine code counts below this number.
