@@ -26,13 +26,14 @@ fn quotients_and_remainders_of_any_size() {
         }
     };
     for dtype in [U8, U32, U64, I32, I64] {
-        let mut operands = [vec![0u64; n], vec![0u64; n]];
+        let mut operands = [vec![], vec![]];
         for i in 0..n {
             let y = number(8 * dtype.size() as u32);
             // Multiples of the divisor, and their neighbours.
             let q = number(8 * dtype.size() as u32);
             let x = if i % 2 == 0 { q } else { q.wrapping_mul(y).wrapping_add(number(2)).wrapping_sub(1) };
-            [operands[0][i], operands[1][i]] = [x, y];
+            operands[0].push(x);
+            operands[1].push(y);
         }
         let buffer = |x: &[u64]| {
             Arc::new(match dtype {
