@@ -52,7 +52,7 @@ fn results_of_any_length() {
 #[test]
 fn rows_of_results() {
     for dtype in [F64, F32, I32, U64] {
-        for n in [1, 2, 31, 63, 64, 65, 100, 511, 512, 513, 1031] {
+        for n in [1, 2, 31, 64, 100, 127, 128, 129, 200, 511, 512, 513, 1031] {
             for (n_blocks, n_rows) in [(1, 1), (3, 2), (1, 7), (2, 16), (2, 17), (1, 300), (0, 3), (2, 0)] {
                 let mut graph = Graph::new();
                 let x = graph.input(TensorType::new(dtype, &[n_blocks, n_rows, n]));
