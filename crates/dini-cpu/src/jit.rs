@@ -39,7 +39,7 @@ use emit::Extent;
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
-pub(crate) use request::{Lanewise, Request, Single, Source, accumulates};
+pub(crate) use request::{Accumulators, Fold, Lanewise, Request, Single, Source, accumulates};
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.
@@ -67,7 +67,22 @@ pub(crate) struct Machine {
     entry: usize,
     /// Where the code for rounds of several groups begins, and how many points they have.
     rounds: Option<(usize, usize)>,
+    /// Code for rounds that writes past the caches.
+    streaming: Option<Streaming>,
 }
+
+/// Code that writes past the caches, at addresses that are multiples of [`STREAM_ALIGNMENT`].
+#[derive(Debug)]
+struct Streaming {
+    /// Where it begins, and how many points a round has.
+    entry: usize,
+    round: usize,
+    /// Positions in the table of addresses that it writes to.
+    to: Vec<u32>,
+}
+
+/// Bytes of the widest vector; points from a multiple of a quarter of it on stand at multiples of it.
+const STREAM_ALIGNMENT: usize = 64;
 
 /// Rounds of several groups are for kernels of at least this many rounds.
 const GROUPS_PER_ROUND: u8 = 2;
@@ -116,7 +131,18 @@ impl Assembly {
             let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
             rounds = self.append(&mut lanes, Extent::Points, true).map(|entry| (entry, emit::round(&lanes)));
         }
-        Some(Machine { module: self.module.clone(), entry, rounds })
+        let streaming = if request.streams { self.streaming(request, rounds.is_some()) } else { None };
+        Some(Machine { module: self.module.clone(), entry, rounds, streaming })
+    }
+
+    /// Compiles a kernel to code that writes past the caches.
+    fn streaming(&mut self, request: &Request<'_>, has_rounds: bool) -> Option<Streaming> {
+        let mut lanes = lower::lower(self.isa, request, if has_rounds { GROUPS_PER_ROUND } else { 1 });
+        lanes.streams = true;
+        let written = lanes.stores.iter().map(|store| &lanes.operands[store.to as usize]);
+        let to: Vec<u32> = written.filter(|operand| emit::streams(operand)).map(|operand| operand.base).collect();
+        let entry = self.append(&mut lanes, Extent::Points, false)?;
+        (!to.is_empty()).then(|| Streaming { entry, round: emit::round(&lanes), to })
     }
 
     /// Compiles [small](is_small) steps, of which what is `needed` counts; `None` if they are not handled, too long, or
@@ -136,7 +162,7 @@ impl Assembly {
                 (self.append(&mut lanes, Extent::Once, false)?, single)
             }
         };
-        Some((Machine { module: self.module.clone(), entry, rounds: None }, single))
+        Some((Machine { module: self.module.clone(), entry, rounds: None, streaming: None }, single))
     }
 
     /// Compiles a loop with a loop of its own for each element, of which what is `needed` counts; `None` for other steps,
@@ -156,7 +182,7 @@ impl Assembly {
         }
         let entry = self.append(&mut lanes, Extent::Round, false)?;
         let lanewise = Lanewise { table, len: found.len, chunk, origin: *origin };
-        Some((Machine { module: self.module.clone(), entry, rounds: None }, lanewise))
+        Some((Machine { module: self.module.clone(), entry, rounds: None, streaming: None }, lanewise))
     }
 
     /// Appends code and says where it begins; `None` if it needs too much of the stack, or any though it must not.
@@ -197,7 +223,8 @@ impl Machine {
             function(table.as_ptr(), from, to, from - first);
         };
         let mut rest = start;
-        if let Some((entry, round)) = self.rounds {
+        let streaming = self.streaming.as_ref().filter(|streaming| streaming.fits(table, start));
+        if let Some((entry, round)) = streaming.map(|code| (code.entry, code.round)).or(self.rounds) {
             rest = end - (end - start) % round;
             if rest > start {
                 call(entry, start, rest);
@@ -209,7 +236,20 @@ impl Machine {
     }
 }
 
+impl Streaming {
+    /// Whether the points from one on stand where such stores may go.
+    fn fits(&self, table: &[*mut u8], start: usize) -> bool {
+        let is_aligned = |&to: &u32| (table[to as usize] as usize).is_multiple_of(STREAM_ALIGNMENT);
+        start.is_multiple_of(STREAM_ALIGNMENT / 4) && self.to.iter().all(is_aligned)
+    }
+}
+
 impl Machine {
+    /// Lets what is written stay in the caches.
+    pub fn keep_in_caches(&mut self) {
+        self.streaming = None;
+    }
+
     /// Runs code for single elements, or a round of points from `start` on. The error is the position of a loop that was
     /// stopped.
     ///

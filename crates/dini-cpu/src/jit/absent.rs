@@ -8,7 +8,7 @@ use crate::{
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Lanewise, Request, Single, Source, accumulates};
+pub(crate) use request::{Accumulators, Fold, Lanewise, Request, Single, Source, accumulates};
 
 /// There is none.
 #[derive(Debug)]
@@ -41,6 +41,10 @@ impl Assembly {
 }
 
 impl Machine {
+    pub fn keep_in_caches(&mut self) {
+        match *self {}
+    }
+
     /// # Safety
     /// Nothing can call this.
     pub unsafe fn run(&self, _: &[*mut u8], _: usize, _: usize, _: usize) {

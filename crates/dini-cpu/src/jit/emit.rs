@@ -5,7 +5,7 @@
 //! are masked. Code for rounds of several groups leaves what is less than a round to code for one. Calls of precompiled
 //! functions for rare arguments stand behind both, out of the way.
 //!
-//! Here: frames, loops over points and moves; [`instruction`] emits operations, [`access`] what touches memory,
+//! Here: frames and loops over points; [`instruction`] emits operations, [`moves`] copies, [`access`] what touches operands,
 //! [`mod@call`] calls, [`control`] the loops inside of code that runs once. Such code returns 0, or the position of a loop
 //! that was stopped plus 1.
 
@@ -13,6 +13,7 @@ mod access;
 mod call;
 mod control;
 mod instruction;
+mod moves;
 
 use super::{
     encode::{self as e, Assembler, Condition, Form, Gpr, Isa, Label, Length, Masking, Memory, Rm},
@@ -26,6 +27,11 @@ use std::{collections::HashMap, sync::Arc};
 /// Points per round.
 pub(super) fn round(lanes: &Lanes) -> usize {
     lanes.n_lanes * lanes.n_groups as usize
+}
+
+/// Whether elements can go to an operand past the caches: bytes cannot.
+pub(super) fn streams(operand: &Operand) -> bool {
+    operand.walk == Walk::Points && operand.dtype.size() >= 4
 }
 
 /// How often the code runs.
@@ -132,6 +138,8 @@ struct Emitter<'a> {
     pooled: HashMap<(u64, bool), u32>,
     /// Sixteen bytes of 1 in it.
     pooled_ones: Option<u32>,
+    /// The numbers of lanes in it.
+    pooled_numbers: Option<u32>,
     /// For each operand the register with its address.
     pointers: Vec<Option<Gpr>>,
     colds: Vec<Cold>,
@@ -165,6 +173,7 @@ pub(super) fn emit(
         pool: vec![],
         pooled: HashMap::new(),
         pooled_ones: None,
+        pooled_numbers: None,
         pointers: vec![None; lanes.operands.len()],
         colds: vec![],
         group,
@@ -252,81 +261,6 @@ impl Emitter<'_> {
             }
             Place::None => unreachable!("there is no such argument"),
         }
-    }
-
-    /// The length of what moves between registers and slots.
-    fn whole(&self) -> Length {
-        match self.group {
-            Group::Single => Length::L128,
-            Group::Whole | Group::Tail => Length::of(vector_bytes(self.isa())),
-        }
-    }
-
-    /// Whether values of the kind stand in mask registers.
-    fn is_in_mask(&self, kind: Kind) -> bool {
-        kind.is_mask() && self.isa() == Isa::Avx512
-    }
-
-    fn copy(&mut self, value: Value, from: Place, to: Place) {
-        if !self.is_in_mask(self.lanes.inst(value).result()) {
-            return match (from, to) {
-                (Place::Slot(_) | Place::Constant(_), Place::Slot(_)) => self.copy_through(from, to),
-                (_, _) => self.copy_vector(from, to),
-            };
-        }
-        match (from, to) {
-            (Place::Register(from), Place::Register(to)) => self.assembler.mask_load(to, Rm::Register(from)),
-            (Place::Slot(from), Place::Register(to)) => {
-                let from = self.slot(from);
-                self.assembler.mask_load(to, Rm::Memory(from));
-            }
-            (Place::Register(from), Place::Slot(to)) => {
-                let to = self.slot(to);
-                self.assembler.mask_store(from, to);
-            }
-            (Place::Slot(_), Place::Slot(_)) => self.copy_through(from, to),
-            (from, to) => unreachable!("no way for a mask from {from:?} to {to:?}"),
-        }
-    }
-
-    /// Copies from memory to memory.
-    fn copy_through(&mut self, from: Place, to: Place) {
-        let through = Place::Register(scratch(self.isa()));
-        self.copy_vector(from, through);
-        self.copy_vector(through, to);
-    }
-
-    /// Copies a whole vector, whatever it holds.
-    fn copy_vector(&mut self, from: Place, to: Place) {
-        let whole = self.whole();
-        match (from, to) {
-            (Place::Register(from), Place::Register(to)) => {
-                self.vector(e::float(e::MOVE, false), whole, to, 0, Rm::Register(from), None);
-            }
-            (Place::Constant(constant), Place::Register(to)) => {
-                let (memory, is_wide) = self.constant(constant);
-                match self.isa() {
-                    Isa::Avx2 => self.vector(e::float(e::LOAD, false), whole, to, 0, Rm::Memory(memory), None),
-                    Isa::Avx512 => self.broadcast(is_wide, whole, to, Rm::Memory(memory)),
-                }
-            }
-            (Place::Slot(from), Place::Register(to)) => {
-                let from = Rm::Memory(self.slot(from));
-                self.vector(e::float(e::LOAD, false), whole, to, 0, from, None);
-            }
-            (Place::Register(from), Place::Slot(to)) => {
-                let to = Rm::Memory(self.slot(to));
-                self.vector(e::float(e::STORE, false), whole, from, 0, to, None);
-            }
-            (from, to) => unreachable!("no way from {from:?} to {to:?}"),
-        }
-    }
-
-    fn broadcast(&mut self, is_wide: bool, length: Length, to: u8, from: Rm) {
-        let form = if is_wide { e::BROADCAST_8 } else { e::BROADCAST_4 };
-        // W is not free to choose with VEX.
-        let form = if self.isa() == Isa::Avx2 { form.wide(false) } else { form };
-        self.vector(form, length, to, 0, from, None);
     }
 
     /// Where the table holds an operand's address.
@@ -431,6 +365,9 @@ impl Emitter<'_> {
             }
         }
 
+        if self.lanes.streams {
+            self.assembler.store_fence();
+        }
         self.assembler.bind(self.end);
         self.assembler.address(Gpr::Rsp, Memory::Base(Gpr::Rbp, -8 * saved.len() as i32));
         saved.iter().rev().for_each(|&r| self.assembler.pop(r));
@@ -518,7 +455,11 @@ impl Emitter<'_> {
                         Group::Single => self.only(store.to),
                         Group::Whole | Group::Tail => self.operand(store.to, store.group),
                     };
-                    self.store(self.lanes.operands[store.to as usize].dtype, kind, *from, to, self.group);
+                    let operand = self.lanes.operands[store.to as usize];
+                    match self.group {
+                        Group::Whole if self.lanes.streams && streams(&operand) => self.stream(kind, *from, to),
+                        _ => self.store(operand.dtype, kind, *from, to, self.group),
+                    }
                 }
                 Step::Write { write, from } => {
                     let write = self.lanes.writes[*write];

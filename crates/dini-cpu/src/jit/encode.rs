@@ -365,6 +365,11 @@ impl Assembler {
         self.bytes(&[0xc5, 0xf8, 0x77]);
     }
 
+    /// Waits for stores that bypass the caches.
+    pub fn store_fence(&mut self) {
+        self.bytes(&[0x0f, 0xae, 0xf8]);
+    }
+
     pub fn ret(&mut self) {
         self.code.push(0xc3);
     }

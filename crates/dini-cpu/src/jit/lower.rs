@@ -4,7 +4,7 @@ use super::{
     encode::Isa,
     lanes::{Kind, Lanes, Op, Operand, Store, Value, Walk},
     operations,
-    request::{Request, Source},
+    request::{Accumulators, Fold, Request, Source},
 };
 use crate::{
     dtype::DType,
@@ -17,11 +17,14 @@ use std::collections::HashMap;
 /// The widest lanes that computed registers and their arguments have.
 fn widest(request: &Request<'_>) -> usize {
     let size = |reg: Reg| Kind::of(request.kernel.dtype(reg)).size();
-    let written = request.stores.iter().map(|&(reg, _)| reg).chain(request.folds.iter().map(|&(_, reg, _)| reg));
+    let written = request.stores.iter().map(|&(reg, _)| reg).chain(request.folds.iter().map(|fold| fold.from));
     let mut widest = written.map(size).max().unwrap_or(4);
     for (i, instruction) in request.kernel.body.iter().enumerate() {
-        if let (Instruction::Map { args, .. }, Source::Computed) = (instruction, request.sources[i]) {
+        if let (Instruction::Map { op, args, .. }, Source::Computed) = (instruction, request.sources[i]) {
             widest = args.iter().map(|&arg| size(arg)).fold(widest.max(size(Reg(i as u32))), usize::max);
+            if operations::goes_through_f64(*op, request.kernel.dtype(args[0])) {
+                widest = Kind::F64.size();
+            }
         }
     }
     widest
@@ -29,7 +32,7 @@ fn widest(request: &Request<'_>) -> usize {
 
 /// Lowers what is requested, for rounds of so many groups.
 pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
-    let Request { kernel, sources, stores, folds, run: _ } = request;
+    let Request { kernel, sources, stores, folds, run: _, streams: _ } = request;
     let mut lanes = Lanes::new(isa, widest(request));
     lanes.n_groups = n_groups;
     let mut operands = Operands::default();
@@ -57,13 +60,17 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
     }
     // Groups that are as many as there are accumulators, or more, begin with the first one again.
     let n_turns = N_ACCUMULATORS / lanes.n_lanes;
-    for &(combine, reg, base) in *folds {
-        let dtype = kernel.dtype(reg);
-        let to = operands.number(&mut lanes, Operand { base, dtype, walk: Walk::Accumulators });
+    for &Fold { combine, from, to, accumulators } in *folds {
+        let dtype = kernel.dtype(from);
+        let (walk, n_turns) = match accumulators {
+            Accumulators::InTurns => (Walk::Accumulators, n_turns),
+            Accumulators::OfEach => (Walk::Run, n_groups as usize),
+        };
+        let to = operands.number(&mut lanes, Operand { base: to, dtype, walk });
         let mut accumulators = vec![Value::NONE; n_turns.min(n_groups as usize)];
         for (group, values) in values.iter_mut().enumerate() {
             let turn = group % n_turns;
-            let from = load(&mut lanes, &mut operands, values, request, reg, group as u8);
+            let from = load(&mut lanes, &mut operands, values, request, from, group as u8);
             let accumulator = match accumulators[turn] {
                 Value::NONE => lanes.push(Op::Load(to, turn as u8), Kind::of(dtype), &[]),
                 so_far => so_far,
@@ -100,7 +107,7 @@ impl Operands {
         let (base, walk) = match source {
             Source::Points(base) | Source::Uniform(base) => (base, Walk::Points),
             Source::Cell(base) => (base, Walk::Run),
-            Source::Computed => unreachable!("not in memory"),
+            Source::Computed | Source::Count { .. } | Source::RowCount { .. } => unreachable!("not in memory"),
         };
         self.number(lanes, Operand { base, dtype, walk })
     }
@@ -129,8 +136,39 @@ fn load(
     let dtype = request.kernel.dtype(reg);
     let kind = Kind::of(dtype);
     let source = request.sources[reg.0 as usize];
-    let operand = operands.position(lanes, source, dtype);
-    let op = if matches!(source, Source::Uniform(_)) { Op::Uniform(operand) } else { Op::Load(operand, group) };
-    *known = lanes.push(op, kind, &[]);
+    *known = match source {
+        Source::Count { offset } => {
+            let number = point(lanes, offset, group);
+            operations::map(lanes, ScalarOp::Cast(dtype), &[DType::I32], &[number])
+        }
+        Source::RowCount { entry, moves } => {
+            let mut number = lanes.push(Op::Number(entry), Kind::I32, &[]);
+            if moves {
+                let point = point(lanes, 0, group);
+                number = lanes.arithmetic(Op::Add, Kind::I32, number, point);
+            }
+            operations::map(lanes, ScalarOp::Cast(dtype), &[DType::I32], &[number])
+        }
+        Source::Uniform(_) => {
+            let operand = operands.position(lanes, source, dtype);
+            lanes.push(Op::Uniform(operand), kind, &[])
+        }
+        Source::Points(_) | Source::Cell(_) | Source::Computed => {
+            let operand = operands.position(lanes, source, dtype);
+            lanes.push(Op::Load(operand, group), kind, &[])
+        }
+    };
     *known
+}
+
+/// The numbers of a group's points, plus an offset.
+fn point(lanes: &mut Lanes, offset: u32, group: u8) -> Value {
+    let first = lanes.push(Op::Point, Kind::I32, &[]);
+    match offset + u32::from(group) * lanes.n_lanes as u32 {
+        0 => first,
+        ahead => {
+            let ahead = lanes.constant(u64::from(ahead), Kind::I32);
+            lanes.arithmetic(Op::Add, Kind::I32, first, ahead)
+        }
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! What has no good sequence of instructions calls the precompiled loop on the lanes.
 
+mod division;
+
 use super::{
     encode::Isa,
     lanes::{Function, Kind, Lanes, Op, Predicate, Rounding, Shift, Value},
@@ -15,6 +17,7 @@ use crate::{
     },
     scalar::ScalarOp,
 };
+pub(super) use division::goes_through_f64;
 
 /// Appends an operation on operands of the given types.
 pub(super) fn map(lanes: &mut Lanes, op: ScalarOp, dtypes: &[DType], args: &[Value]) -> Value {
@@ -116,6 +119,8 @@ fn native(lanes: &mut Lanes, op: ScalarOp, dtypes: &[DType], args: &[Value]) -> 
             wrapped(lanes, dtype, result)
         }
         ScalarOp::Div if is_float => lanes.push(Op::Div, kind, &[x, y]),
+        ScalarOp::Div => division::quotient(lanes, dtype, x, y)?,
+        ScalarOp::Rem if !is_float => division::remainder(lanes, dtype, x, y)?,
         ScalarOp::Powi(power) => powi(lanes, dtype, x, power),
         ScalarOp::Max | ScalarOp::Min if is_float => extremum(lanes, op == ScalarOp::Max, kind, x, y),
         ScalarOp::Max | ScalarOp::Min => {
@@ -183,7 +188,6 @@ fn native(lanes: &mut Lanes, op: ScalarOp, dtypes: &[DType], args: &[Value]) -> 
         | ScalarOp::Polygamma
         | ScalarOp::Pow
         | ScalarOp::Atan2
-        | ScalarOp::Div
         | ScalarOp::Rem
         | ScalarOp::Shr => return None,
     })

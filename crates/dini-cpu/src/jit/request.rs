@@ -42,6 +42,21 @@ pub(crate) enum Source {
     Uniform(u32),
     /// The instruction computes it.
     Computed,
+    /// The point's number, counted from an offset.
+    Count { offset: u32 },
+    /// A number that an entry of the table holds in place of an address; with `moves` the point's number is added. All
+    /// modulo 2³², to less than 2³¹.
+    RowCount { entry: u32, moves: bool },
+}
+
+impl Source {
+    /// Whether the code does more than read memory.
+    pub fn is_computed(self) -> bool {
+        match self {
+            Source::Computed | Source::Count { .. } | Source::RowCount { .. } => true,
+            Source::Points(_) | Source::Cell(_) | Source::Uniform(_) => false,
+        }
+    }
 }
 
 /// Whether machine code combines elements of a type.
@@ -62,7 +77,27 @@ pub(crate) struct Request<'a> {
     pub sources: &'a [Source],
     /// Registers to write, and where to: points or a cell.
     pub stores: &'a [(Reg, Source)],
-    /// Registers to combine with accumulators: point i of a run with the accumulator i modulo their number. Positions in
-    /// the table of addresses.
-    pub folds: &'a [(Combine, Reg, u32)],
+    /// Registers to combine with accumulators.
+    pub folds: &'a [Fold],
+    /// Whether what is written had better not displace other things in the caches.
+    pub streams: bool,
+}
+
+/// A register whose points are combined with accumulators in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fold {
+    pub combine: Combine,
+    pub from: Reg,
+    /// Where they stand: position in the table of addresses.
+    pub to: u32,
+    pub accumulators: Accumulators,
+}
+
+/// Which accumulator the point i of a run is combined with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accumulators {
+    /// That with the number i modulo [`N_ACCUMULATORS`](crate::kernel::N_ACCUMULATORS): all points together give one result.
+    InTurns,
+    /// That with the number i: each point is part of a result of its own.
+    OfEach,
 }

@@ -2,6 +2,7 @@
 
 mod fallback;
 mod fused;
+mod integers;
 mod loops;
 mod rows;
 

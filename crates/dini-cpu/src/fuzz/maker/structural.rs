@@ -25,7 +25,12 @@ impl Maker<'_> {
                 shape.push(self.taste.extent(self.choices).min(20));
                 if shape.iter().product::<usize>() <= MAX_LEN {
                     let axis = self.choices.below(shape.len());
-                    let dtype = *self.choices.pick(&[DType::F64, DType::I32]);
+                    let dtype = match self.numbers {
+                        Numbers::Whole => *self.choices.pick(&[DType::F64, DType::I32]),
+                        Numbers::Any => {
+                            *self.choices.pick(&[DType::F64, DType::I32, DType::F32, DType::I64, DType::U8])
+                        }
+                    };
                     let out = self.push(Op::Iota { axis }, &[], dtype, &shape);
                     self.tame(out);
                 }

@@ -2,7 +2,7 @@
 //!
 //! Along the innermost axis of a box with stride 1 neighbours stand side by side, as in a dense operand, and with stride 0
 //! all points read one element. So for the points of one row the code needs nothing but an address. Rows that reach beyond
-//! the operand are put together in a copy.
+//! the operand are put together in a copy. Of numbers that count along a box the code gets the first instead.
 
 use super::Place;
 use crate::{
@@ -42,6 +42,8 @@ struct Rows {
 #[derive(Debug)]
 enum Kind {
     Strided(Strided),
+    /// The places themselves, as numbers.
+    Count(Strided),
     Padded {
         /// Elements of the operand.
         len: usize,
@@ -54,8 +56,8 @@ enum Kind {
 /// Points per row of the accesses that [`Boxes`] can hold, if there are any.
 pub(super) fn row(kernel: &Kernel) -> Option<usize> {
     let extents = kernel.body.iter().filter_map(|instruction| match instruction {
-        Instruction::Load { access, .. } => extent(access),
-        Instruction::Count { .. } | Instruction::Map { .. } => None,
+        Instruction::Load { access, .. } | Instruction::Count { access, .. } => extent(access),
+        Instruction::Map { .. } => None,
     });
     extents.min()
 }
@@ -104,6 +106,13 @@ impl Boxes {
         self.all.push(Rows { from, to, per_axis, of: Kind::Strided(strided) });
     }
 
+    /// Adds numbers, of which that for a row goes to a place: for each point what its own number must be added to, or
+    /// where all of the row are the same, that.
+    pub fn add_count(&mut self, to: Place, strided: Strided) {
+        let per_axis = strided.shape.last().map_or(1, |n| n / self.row);
+        self.all.push(Rows { from: to, to, per_axis, of: Kind::Count(strided) });
+    }
+
     /// The same for a box that reaches beyond the operand, of so many elements, with space for copies.
     pub fn add_padded(&mut self, from: Place, len: usize, to: Place, copy: Place, padded: Padded) {
         self.longest = self.longest_copy();
@@ -125,7 +134,7 @@ impl Boxes {
         mut run: impl FnMut(&[*mut u8], usize, usize),
     ) {
         let mut from = start;
-        let mut part = Part { row: start / self.row, column: start % self.row, n: 0, before: 0 };
+        let mut part = Part { first: start, row: start / self.row, column: start % self.row, n: 0, before: 0 };
         while from < end {
             part.n = (end - from).min(self.row - part.column).min(self.longest);
             for rows in &self.all {
@@ -134,6 +143,7 @@ impl Boxes {
             }
             run(bases, from, from + part.n);
             from += part.n;
+            part.first = from;
             part.before += part.n;
             part.column += part.n;
             if part.column == self.row {
@@ -146,6 +156,8 @@ impl Boxes {
 /// Neighbouring points of a row.
 #[derive(Clone, Copy)]
 struct Part {
+    /// The first point.
+    first: usize,
     /// The row's number and the first point in it.
     row: usize,
     column: usize,
@@ -174,6 +186,10 @@ impl Rows {
             Kind::Strided(strided) => {
                 let along = if self.to.is_uniform { 0 } else { column as isize - before };
                 operand.wrapping_offset((row_place(strided, row) + along) * size)
+            }
+            Kind::Count(strided) => {
+                let along = if self.to.is_uniform { 0 } else { column as isize - part.first as isize };
+                std::ptr::without_provenance_mut((row_place(strided, row) + along) as usize)
             }
             Kind::Padded { len, copy, padded } => {
                 let (place, columns) = (padded.row_place(row), padded.columns());

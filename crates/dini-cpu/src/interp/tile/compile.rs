@@ -1,16 +1,18 @@
-//! From a kernel to a tile program: which register stands where.
+//! From a kernel to a tile program: which register stands where. [`machine`] decides what machine code computes.
+
+mod machine;
 
 use super::{
     Base, Instruction, Place, TileProgram,
-    boxes::{self, Boxes},
+    boxes::Boxes,
     reduction::{Fold, Partial, Reduction},
 };
 use crate::{
     dtype::DType,
     explain::{Work, work},
     graph::Strided,
-    jit::{self, Assembly, Machine, Request, Source},
-    kernel::{Access, Instruction as KernelInstruction, Kernel, N_ACCUMULATORS, REDUCTION_TILE, Reg, Store},
+    jit::{Assembly, Machine},
+    kernel::{Access, Instruction as KernelInstruction, Kernel, REDUCTION_TILE, Reg, Store},
     math,
     scalar::ScalarOp,
     schedule::{KernelStep, SlotId},
@@ -20,9 +22,6 @@ use crate::{
 const CACHE_BYTES: usize = 28 << 10;
 pub(super) const MAX_TILE: usize = 1024;
 const MIN_TILE: usize = 128;
-
-/// Machine code combines results of at least so many points itself; it is called for each of them.
-const MIN_ACCUMULATED: usize = 256;
 
 /// Scratch cells are multiples of this many bytes.
 pub(super) const CELL_ALIGNMENT: usize = 64;
@@ -285,100 +284,6 @@ impl Compiler<'_> {
         sinks
     }
 
-    /// Where machine code finds the rows of a box.
-    fn rows(&mut self, boxes: &mut Boxes, operand: usize, access: &Access) -> Place {
-        let (from, len) = (self.operand(operand, 0), self.kernel.operands[operand].len);
-        self.bases.push(Base::Row);
-        let to = Place { base: self.bases.len() as u32 - 1, advance: 0, ..from };
-        match access {
-            Access::Strided(strided) => {
-                let to = Place { is_uniform: strided.strides.last() == Some(&0), ..to };
-                boxes.add_strided(from, to, strided.clone());
-                to
-            }
-            Access::Padded(padded) => {
-                let copy = self.space(boxes.longest_copy(), from.dtype);
-                boxes.add_padded(from, len, to, copy, padded.clone());
-                to
-            }
-            Access::Contiguous { .. } | Access::Uniform { .. } => unreachable!("not a box"),
-        }
-    }
-
-    /// Whether machine code combines the points of the results.
-    fn has_accumulators(&self, row: Option<usize>) -> bool {
-        let kernel = self.kernel;
-        let Some(space) = kernel.reduction else { return false };
-        let has_registers = kernel.stores.iter().all(|store| match store {
-            Store::Write { .. } => true,
-            Store::Reduce { from, .. } => jit::accumulates(kernel.dtype(*from)),
-        });
-        let keeps_step = row.is_none_or(|row| boxes::keeps_step(row, space.reduced, space.outer));
-        space.inner == 1 && space.reduced >= MIN_ACCUMULATED && has_registers && keeps_step
-    }
-
-    /// Compiles to machine code: what reads boxes without rows stays, what is the same at every point too.
-    fn machine(&mut self, assembly: &mut Assembly) -> Option<TileProgram> {
-        let kernel = self.kernel;
-        let mut boxes = boxes::row(kernel).map(Boxes::new);
-        let mut sources = Vec::with_capacity(kernel.body.len());
-        for (i, instruction) in kernel.body.iter().enumerate() {
-            let is_computed = matches!(instruction, KernelInstruction::Map { .. }) && !self.uniform[i];
-            if is_computed {
-                // It has no place; nothing asks for it.
-                self.places.push(Place {
-                    base: u32::MAX,
-                    dtype: kernel.dtype(Reg(i as u32)),
-                    advance: 0,
-                    is_uniform: false,
-                });
-                sources.push(Source::Computed);
-            } else if let (KernelInstruction::Load { operand, access }, Some(boxes)) = (instruction, &mut boxes)
-                && boxes::has_rows(access, boxes.row())
-            {
-                let place = self.rows(boxes, operand.0 as usize, access);
-                self.places.push(place);
-                sources.push(source(place));
-            } else {
-                self.is_direct = false;
-                self.instruction(Reg(i as u32));
-                sources.push(source(self.places[i]));
-            }
-        }
-        let run = boxes.as_ref().map_or(kernel.len, Boxes::row);
-        let has_accumulators = self.has_accumulators(boxes.as_ref().map(Boxes::row));
-        // What only copies is better off without a stop in a cell.
-        if !sources.contains(&Source::Computed) && !has_accumulators {
-            return None;
-        }
-        let (mut stores, mut folds, mut sinks) = (vec![], vec![], vec![]);
-        for store in &kernel.stores {
-            match store {
-                Store::Write { from, to } => stores.push((*from, source(self.operand(to.0 as usize, 0)))),
-                Store::Reduce { combine, from, to } => {
-                    let to = self.operand(to.0 as usize, 0);
-                    let mut place = self.places[from.0 as usize];
-                    let from = if has_accumulators {
-                        let accumulators = self.space(N_ACCUMULATORS, place.dtype);
-                        folds.push((*combine, *from, accumulators.base));
-                        Partial::Accumulators(accumulators)
-                    } else {
-                        // What stands in memory for all points is read there.
-                        if !matches!(sources[from.0 as usize], Source::Points(_)) {
-                            place = self.cell(place.dtype);
-                            stores.push((*from, source(place)));
-                        }
-                        Partial::Points(place)
-                    };
-                    sinks.push(Fold { combine: *combine, from, to });
-                }
-            }
-        }
-        let request = Request { kernel, run, sources: &sources, stores: &stores, folds: &folds };
-        let machine = assembly.kernel(&request)?;
-        Some(self.finish(sinks, Some(machine), boxes))
-    }
-
     fn finish(&mut self, sinks: Vec<Fold>, machine: Option<Machine>, boxes: Option<Boxes>) -> TileProgram {
         let kernel = self.kernel;
         let widest = kernel.operands.iter().map(|operand| operand.dtype.size()).max().unwrap_or(1).max(8);
@@ -432,15 +337,6 @@ fn ns_per_point(kernel: &Kernel) -> f64 {
         KernelInstruction::Load { .. } | KernelInstruction::Count { .. } => 0.1,
     };
     kernel.body.iter().map(of_instruction).sum::<f64>() + 0.2 * kernel.stores.len() as f64
-}
-
-/// Where machine code finds a place.
-fn source(place: Place) -> Source {
-    match place {
-        Place { base, is_uniform: true, .. } => Source::Uniform(base),
-        Place { base, advance: 0, .. } => Source::Cell(base),
-        Place { base, .. } => Source::Points(base),
-    }
 }
 
 fn map(op: ScalarOp, args: &[Place], to: Place) -> Instruction {

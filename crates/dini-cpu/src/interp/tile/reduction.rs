@@ -2,7 +2,8 @@
 //!
 //! The space is `outer × reduced × inner` points in row-major order. Depending on how these compare with a tile, one
 //! tile covers many results, or many rows of one result, or a part of a row; in each case the tile is a run of
-//! neighbouring points, so that the kernel's other stores need not care.
+//! neighbouring points, so that the kernel's other stores need not care. Machine code may combine by itself: all points of a
+//! tile, or row by row, in the same order.
 
 use super::{Base, Place, TileProgram, compile::CELL_ALIGNMENT};
 use crate::{
@@ -20,6 +21,8 @@ const MIN_WIDTH: usize = 64;
 pub(super) struct Reduction {
     space: ReductionSpace,
     plan: Plan,
+    /// Whether the body combines each row of points as wide as the accumulator with its lowest level.
+    is_combined: bool,
     sinks: Vec<Sink>,
 }
 
@@ -44,6 +47,8 @@ pub(super) enum Partial {
     Points(Place),
     /// Accumulators that machine code combined them into; they are clear before each tile.
     Accumulators(Place),
+    /// Nothing: machine code combines each row with the lowest level of the accumulator, which stands at this base.
+    Combined { base: u32 },
 }
 
 /// A reduction to be planned.
@@ -82,13 +87,17 @@ struct Part {
 }
 
 impl Plan {
-    fn new(space: ReductionSpace, tile: usize, has_accumulators: bool) -> Plan {
+    fn new(space: ReductionSpace, tile: usize, folds: &[Fold]) -> Plan {
+        let has_accumulators = folds.iter().any(|fold| matches!(fold.from, Partial::Accumulators(_)));
+        let is_combined = folds.iter().any(|fold| matches!(fold.from, Partial::Combined { .. }));
         let ReductionSpace { outer, reduced, inner } = space;
         let block = reduced * inner;
         if outer == 0 || block == 0 {
             Plan::Empty
         } else if has_accumulators {
             Plan::Runs
+        } else if block <= tile && is_combined {
+            Plan::Rows { per_tile: reduced, group: 1 }
         } else if block <= tile {
             Plan::Blocks { per_tile: tile / block }
         } else if inner == 1 {
@@ -121,16 +130,23 @@ impl Reduction {
         bases: &mut Vec<Base>,
         scratch_bytes: &mut usize,
     ) -> Reduction {
-        let has_accumulators = folds.iter().any(|fold| matches!(fold.from, Partial::Accumulators(_)));
-        let plan = Plan::new(space, tile, has_accumulators);
+        let plan = Plan::new(space, tile, &folds);
+        let is_combined = folds.iter().any(|fold| matches!(fold.from, Partial::Combined { .. }));
         let sink = |Fold { combine, from, to }: Fold| {
-            bases.push(Base::Scratch { offset: *scratch_bytes });
-            let levels = Place { base: bases.len() as u32 - 1, dtype: to.dtype, advance: 0, is_uniform: false };
+            let base = match from {
+                Partial::Combined { base } => base,
+                Partial::Points(_) | Partial::Accumulators(_) => {
+                    bases.push(Base::Scratch { offset: usize::MAX });
+                    bases.len() as u32 - 1
+                }
+            };
+            bases[base as usize] = Base::Scratch { offset: *scratch_bytes };
+            let levels = Place { base, dtype: to.dtype, advance: 0, is_uniform: false };
             let bytes = plan.accumulator(space, tile) * to.dtype.size();
             *scratch_bytes += bytes.next_multiple_of(CELL_ALIGNMENT);
             Sink { folds: reduce::folds(combine, to.dtype), from, to, levels }
         };
-        Reduction { space, plan, sinks: folds.into_iter().map(sink).collect() }
+        Reduction { space, plan, is_combined, sinks: folds.into_iter().map(sink).collect() }
     }
 }
 
@@ -304,7 +320,10 @@ impl TileProgram {
             let n_points = if tile + 1 == part.n_tiles { part.last_tile } else { part.tile };
             // SAFETY: promised by the caller; levels have room for the widest part.
             unsafe {
-                self.run_tile(bases, start, n_points);
+                let row = if reduction.is_combined { width } else { n_points };
+                for from in (start..start + n_points).step_by(row) {
+                    self.run_tile(bases, from, row.min(start + n_points - from));
+                }
                 let n_full = cascade.push(n_levels);
                 for sink in &reduction.sinks {
                     let level = sink.levels.write(bases, 0, width);
@@ -314,6 +333,7 @@ impl TileProgram {
                             let fold = if width == 1 { sink.folds.run } else { sink.folds.rows };
                             fold(from.read(bases, start, n_points), level);
                         }
+                        Partial::Combined { .. } => {}
                     }
                     sink.folds.spill(sink.levels.write(bases, 0, n_levels * width), width, n_full);
                 }

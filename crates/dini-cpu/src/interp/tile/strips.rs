@@ -6,6 +6,7 @@ use crate::{
         frame::{Frame, Needs},
         reduce::Cascade,
     },
+    jit::Machine,
     schedule::{MAX_KERNELS, SlotId, Strips},
 };
 use std::ops::Range;
@@ -42,6 +43,8 @@ impl StripProgram {
             (program.first_base, program.first_scratch) = (needs.n_bases, needs.scratch_bytes);
             // What is computed once must stay where it is, and the slots do not.
             program.apart_from = None;
+            // The next kernel reads it.
+            program.machine.iter_mut().for_each(Machine::keep_in_caches);
             let own = program.needs();
             needs.n_bases += own.n_bases;
             needs.scratch_bytes += own.scratch_bytes.next_multiple_of(CELL_ALIGNMENT);

@@ -147,10 +147,26 @@ impl Emitter<'_> {
         }
     }
 
+    /// Writes a whole group past the caches.
+    pub(super) fn stream(&mut self, kind: Kind, from: u8, to: Memory) {
+        let form = e::float(e::STREAM, kind.is_wide());
+        self.vector(form, self.length(kind), from, 0, Rm::Memory(to), None);
+    }
+
     /// Sixteen bytes of 1.
     pub(super) fn pooled_ones(&mut self) -> Memory {
         let at = self.pooled_ones.unwrap_or_else(|| self.pooled_bytes(&[1; 16]));
         self.pooled_ones = Some(at);
+        Memory::Pool(at)
+    }
+
+    /// The numbers of lanes.
+    pub(super) fn pooled_numbers(&mut self) -> Memory {
+        let at = self.pooled_numbers.unwrap_or_else(|| {
+            let numbers: Vec<u8> = (0..self.lanes.n_lanes as u32).flat_map(u32::to_le_bytes).collect();
+            self.pooled_bytes(&numbers)
+        });
+        self.pooled_numbers = Some(at);
         Memory::Pool(at)
     }
 

@@ -1,8 +1,8 @@
 //! Operations on registers, in the forms of each instruction set.
 
-use super::{Cold, Emitter};
+use super::{Cold, Emitter, INDEX, TABLE};
 use crate::jit::{
-    encode::{self as e, Condition, FmaOrder, Form, Isa, Length, MaskOp, Masking, Rm},
+    encode::{self as e, Condition, FmaOrder, Form, Isa, Length, MaskOp, Masking, Memory, Rm},
     lanes::{Inst, Kind, Op, Predicate, Shift, Value},
     registers::{Place, scratch},
 };
@@ -29,6 +29,16 @@ impl Emitter<'_> {
             Op::Load(operand, group) => {
                 let from = self.operand(operand, group);
                 self.load(self.lanes.operands[operand as usize].dtype, kind, to, from, self.group);
+            }
+            Op::Point => {
+                self.vector(e::LOAD_4, Length::L128, to, 0, Rm::Register(INDEX as u8), None);
+                self.broadcast(false, length, to, Rm::Register(to));
+                let numbers = Rm::Memory(self.pooled_numbers());
+                self.vector(e::ADD_I32, length, to, to, numbers, None);
+            }
+            Op::Number(entry) => {
+                let from = Rm::Memory(Memory::Base(TABLE, 8 * entry as i32));
+                self.broadcast(false, length, to, from);
             }
             Op::Add
             | Op::Sub

@@ -46,6 +46,8 @@ pub(in crate::jit) const SQRT: u8 = 0x51;
 pub(in crate::jit) const MOVE: u8 = 0x28;
 pub(in crate::jit) const LOAD: u8 = 0x10;
 pub(in crate::jit) const STORE: u8 = 0x11;
+/// Stores that bypass the caches, to places that are multiples of the vector.
+pub(in crate::jit) const STREAM: u8 = 0x2b;
 /// Loads and stores of bytes (EVEX; masked by byte).
 pub(in crate::jit) const LOAD_BYTES: Form = Form::new(3, 1, 0x6f, 0);
 pub(in crate::jit) const STORE_BYTES: Form = Form::new(3, 1, 0x7f, 0);

@@ -272,6 +272,7 @@ fn masks_and_scalars() {
             a.pop(Gpr::Rbp);
             a.call(Gpr::Rax);
             a.zero_upper();
+            a.store_fence();
             a.ret();
         },
         &[
@@ -305,6 +306,7 @@ fn masks_and_scalars() {
             "pop rbp",
             "call rax",
             "vzeroupper",
+            "sfence",
             "ret",
         ],
     );

@@ -77,3 +77,26 @@ fn loops_of_each_element() {
         }
     }
 }
+
+/// A loop that does nothing before its inner loops: what these begin with must be there in every round, though no other
+/// instruction reads it. Two of them, so that the first result must stand somewhere while the second loop runs.
+#[test]
+fn initial_states_of_inner_loops_stay_for_all_rounds() {
+    let f64s = TensorType::scalar(F64);
+    let mut step = Graph::new();
+    let state = step.input(f64s.clone());
+    step.outputs = vec![map(&mut step, Sin, &[state])];
+    let step = Arc::new(step);
+    let mut round = Graph::new();
+    let starts = [round.input(f64s.clone()), round.input(f64s.clone())];
+    let ends = starts.map(|start| {
+        let op = Op::Scan { body: step.clone(), n_captures: 0, n_carry: 1, length: 5, reverse: false };
+        round.push(op, &[start], vec![f64s.clone()], 0)
+    });
+    round.outputs = vec![map(&mut round, Sub, &ends)];
+    let mut graph = Graph::new();
+    let starts = [graph.input(f64s.clone()), graph.input(f64s.clone())];
+    let op = Op::Scan { body: Arc::new(round), n_captures: 2, n_carry: 0, length: 3, reverse: false };
+    graph.outputs = vec![graph.push(op, &starts, vec![TensorType::new(F64, &[3])], 0)];
+    check("two inner loops", &graph, &[0.5, 2.0].map(|x| Arc::new(Buffer::scalar(x))));
+}

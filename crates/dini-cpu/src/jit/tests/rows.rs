@@ -48,6 +48,50 @@ fn results_of_any_length() {
     }
 }
 
+/// Results of neighbouring points: over the first axis, over one in the middle and over several, beside what is stored.
+#[test]
+fn rows_of_results() {
+    for dtype in [F64, F32, I32, U64] {
+        for n in [1, 2, 31, 64, 100, 127, 128, 129, 200, 511, 512, 513, 1031] {
+            for (n_blocks, n_rows) in [(1, 1), (3, 2), (1, 7), (2, 16), (2, 17), (1, 300), (0, 3), (2, 0)] {
+                let mut graph = Graph::new();
+                let x = graph.input(TensorType::new(dtype, &[n_blocks, n_rows, n]));
+                let square = map(&mut graph, Mul, &[x, x]);
+                let swapped = view(&mut graph, x, &[n_rows, n_blocks, n], &[n as isize, (n_rows * n) as isize, 1], 0);
+                let swapped = map(&mut graph, Sub, &[swapped, swapped]);
+                let combines = [Combine::Add, Combine::Mul, Combine::Max, Combine::Min];
+                graph.outputs = combines.iter().map(|&combine| reduce(&mut graph, combine, square, &[1])).collect();
+                let of_blocks = reduce(&mut graph, Combine::Add, square, &[0, 1]);
+                let of_swapped = reduce(&mut graph, Combine::Add, swapped, &[1]);
+                graph.outputs.extend([of_blocks, of_swapped, square]);
+                let (name, len) = (format!("{dtype} {n_blocks}×{n_rows}×{n}"), n_blocks * n_rows * n);
+                check(&name, &graph, &[mild(dtype, len, 1)]);
+                check(&format!("corners of {name}"), &graph, &[corners(dtype, len, 1)]);
+            }
+        }
+    }
+}
+
+/// Results that are written past the caches, of several types, with a tail; and parts of the same in place of an operand.
+#[test]
+fn results_larger_than_caches() {
+    let n = (8 << 20) + 5;
+    let mut graph = Graph::new();
+    let x = graph.input(TensorType::new(F32, &[n]));
+    let square = map(&mut graph, Mul, &[x, x]);
+    let is_less = map(&mut graph, Lt, &[square, x]);
+    let whole = map(&mut graph, Cast(I32), &[square]);
+    graph.outputs = vec![square, is_less, whole];
+    let input = mild(F32, n, 1);
+    check("large results", &graph, std::slice::from_ref(&input));
+    let mut graph = Graph::new();
+    let x = graph.input(TensorType::new(F32, &[n]));
+    let later = view(&mut graph, x, &[n - 1], &[1], 1);
+    let wide = map(&mut graph, Cast(F64), &[later]);
+    graph.outputs = vec![map(&mut graph, Add, &[wide, wide])];
+    check("large results of lanes that are wider than the operand's", &graph, &[input]);
+}
+
 /// Rows of a vector, a column and a slice of a larger matrix beside a dense matrix.
 #[test]
 fn rows_of_any_length() {
