@@ -67,8 +67,8 @@ pub fn set_max_iterations(limit: Option<u64>) {
 
 /// Sets the function that loops of all threads ask, about once a millisecond, whether they go on; `None` removes it.
 ///
-/// It is called on a thread that runs the loop (several may run parts of one), must return soon, and may run other programs. A panic of it passes
-/// through the run.
+/// It is called on a thread that runs the loop (several may run parts of one), must return soon, and may run other
+/// programs. A panic of it passes through the run.
 pub fn set_stop_callback(callback: Option<Arc<StopCallback>>) {
     let mut current = CALLBACK.write().unwrap_or_else(PoisonError::into_inner);
     HAS_CALLBACK.store(callback.is_some(), Ordering::Relaxed);
