@@ -273,3 +273,58 @@ impl Allocator<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dtype::DType,
+        jit::{
+            encode::Isa,
+            lanes::{Kind, Operand, Rounds, Store, Walk},
+            registers::allocate,
+            verify::verify,
+        },
+    };
+
+    /// Moves in each round of a loop over two states, of which `round` gives the next ones.
+    fn n_moves(round: impl Fn(&mut Lanes, [Value; 2]) -> [Value; 2]) -> usize {
+        let mut lanes = Lanes::new(Isa::Avx512, 8);
+        lanes.operands = vec![Operand { base: 0, dtype: DType::F64, walk: Walk::Points }; 2];
+        let inits = [0, 1].map(|operand| lanes.push(Op::Load(operand, 0), Kind::F64, &[]));
+        let start = lanes.insts.len();
+        lanes.event(Event::Start(0));
+        let states = [0, 1].map(|_| lanes.phi(Kind::F64));
+        let nexts = round(&mut lanes, states);
+        lanes.event(Event::End(0));
+        let phis = (0..2).map(|i| Phi { value: states[i], init: inits[i], next: nexts[i] }).collect();
+        lanes.loops.push(Loop { start, end: lanes.insts.len(), rounds: Rounds::Times(5), phis });
+        lanes.stores = (0..2).map(|i| Store { from: states[i], to: i as u32, group: 0 }).collect();
+        let allocation = allocate(&lanes, false);
+        assert_eq!(verify(&lanes, &allocation), Ok(()), "{lanes}{allocation}");
+        let steps = allocation.steps.iter();
+        let round =
+            steps.skip_while(|step| !matches!(step, Step::Loop(_))).take_while(|s| !matches!(s, Step::Again(_)));
+        round.filter(|step| matches!(step, Step::Copy { .. })).count()
+    }
+
+    #[test]
+    fn next_states_replace_those_that_nothing_reads_any_more() {
+        let sum = |lanes: &mut Lanes, x, y| lanes.push(Op::Add, Kind::F64, &[x, y]);
+        let product = |lanes: &mut Lanes, x, y| lanes.push(Op::Mul, Kind::F64, &[x, y]);
+        let in_turns = n_moves(|lanes, [x, y]| {
+            let next_x = sum(lanes, x, y);
+            [next_x, product(lanes, y, next_x)]
+        });
+        assert_eq!(in_turns, 0);
+        let still_read = n_moves(|lanes, [x, y]| {
+            let next_x = sum(lanes, x, y);
+            [next_x, product(lanes, y, x)]
+        });
+        assert_eq!(still_read, 1);
+        let traded = n_moves(|lanes, [x, y]| [y, sum(lanes, x, y)]);
+        assert_eq!(traded, 2);
+        let twice = n_moves(|lanes, [x, y]| [sum(lanes, x, y); 2]);
+        assert_eq!(twice, 2);
+    }
+}
