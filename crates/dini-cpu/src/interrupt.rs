@@ -14,7 +14,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -67,8 +67,8 @@ pub fn set_max_iterations(limit: Option<u64>) {
 
 /// Sets the function that loops of all threads ask, about once a millisecond, whether they go on; `None` removes it.
 ///
-/// It is called on the thread that runs the loop, must return soon, and may run other programs. A panic of it passes
-/// through the run.
+/// It is called on a thread that runs the loop (several may run parts of one), must return soon, and may run other
+/// programs. A panic of it passes through the run.
 pub fn set_stop_callback(callback: Option<Arc<StopCallback>>) {
     let mut current = CALLBACK.write().unwrap_or_else(PoisonError::into_inner);
     HAS_CALLBACK.store(callback.is_some(), Ordering::Relaxed);
@@ -109,6 +109,56 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         WATCH.with_borrow_mut(|watch| watch.depth -= 1);
+    }
+}
+
+/// Threads that work on one loop of a run: each is asked to stop as the run is.
+pub(crate) struct Team {
+    requests: u64,
+    is_stopped: AtomicBool,
+    outcome: Mutex<Outcome>,
+}
+
+/// What a thread was stopped by, if it was not the number of rounds.
+type Outcome = (Option<StopReason>, Option<Box<dyn Any + Send>>);
+
+impl Team {
+    /// Of the run on this thread.
+    pub fn new() -> Team {
+        let requests = WATCH.with_borrow(|watch| watch.requests);
+        Team { requests, is_stopped: AtomicBool::new(false), outcome: Mutex::default() }
+    }
+
+    /// Does work of the run on any thread; an error says that the work was stopped.
+    pub fn work(&self, work: impl FnOnce() -> Result<(), ()>) {
+        let own_requests = WATCH.with_borrow_mut(|watch| {
+            watch.depth += 1;
+            std::mem::replace(&mut watch.requests, self.requests)
+        });
+        let is_stopped = work().is_err();
+        let outcome = WATCH.with_borrow_mut(|watch| {
+            watch.depth -= 1;
+            watch.requests = own_requests;
+            (watch.reason.take(), watch.panic.take())
+        });
+        if is_stopped && !self.is_stopped.swap(true, Ordering::Relaxed) {
+            *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
+        }
+    }
+
+    /// Whether work of one of the threads was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// On the thread of the run, after all work: an error if it was stopped, of which [`stopped`] knows the reason then.
+    pub fn finish(self) -> Result<(), ()> {
+        if !self.is_stopped() {
+            return Ok(());
+        }
+        let outcome = self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+        WATCH.with_borrow_mut(|watch| (watch.reason, watch.panic) = outcome);
+        Err(())
     }
 }
 

@@ -217,6 +217,28 @@ pub(crate) fn for_ranges(n: usize, unit: usize, ns: f64, body: &(dyn Fn(usize, u
     });
 }
 
+/// Calls `body` with pieces that make up a slice and the unit that each begins with, as [`for_ranges`] divides units of
+/// `len` elements.
+pub(crate) fn for_pieces<T: Send>(
+    slice: &mut [T],
+    len: usize,
+    together: usize,
+    ns: f64,
+    body: &(dyn Fn(usize, &mut [T]) + Sync),
+) {
+    struct Start<T>(*mut T);
+    // SAFETY: what stands there is handed to one thread at a time.
+    unsafe impl<T: Send> Sync for Start<T> {}
+    let n = slice.len().checked_div(len).unwrap_or(0);
+    let start = Start(slice.as_mut_ptr());
+    for_ranges(n, together, ns, &|first, end| {
+        let start = &start;
+        // SAFETY: ranges do not overlap and end where the slice does at most; it is borrowed until all have ended.
+        let piece = unsafe { std::slice::from_raw_parts_mut(start.0.add(first * len), (end - first) * len) };
+        body(first, piece);
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +303,18 @@ mod tests {
                 assert_eq!(message.downcast_ref::<&str>(), Some(&"round 41"));
                 assert_eq!(counts(10), [1; 10]);
             }
+        });
+    }
+
+    #[test]
+    fn pieces_make_up_the_slice() {
+        with_threads(4, || {
+            let mut slice = vec![0u32; 3 * 10_007];
+            for_pieces(&mut slice, 3, 16, 1e3, &|first, piece| {
+                piece.iter_mut().enumerate().for_each(|(i, x)| *x += (3 * first + i) as u32);
+            });
+            assert!(slice.iter().enumerate().all(|(i, &x)| x == i as u32));
+            for_pieces(&mut slice[..0], 0, 1, 1e9, &|_, _| unreachable!("there is no unit"));
         });
     }
 

@@ -60,7 +60,7 @@ pub fn set_max_iterations(limit: Option<u64>) {
 /// Sets the function that loops ask about once a millisecond whether to go on: `false` stops the program that asks.
 /// `None` removes it.
 ///
-/// It is called on the thread that runs the program, so it should return soon. It may run programs itself. If it panics,
+/// It is called on a thread that works for the program, so it should return soon. It may run programs itself. If it panics,
 /// the panic passes through the call that ran the loop.
 ///
 /// ```

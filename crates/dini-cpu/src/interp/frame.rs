@@ -78,13 +78,6 @@ impl Frame {
         self.addresses[slot.0 as usize] = address;
     }
 
-    /// Points a slot at its own buffer again.
-    pub fn restore(&mut self, slot: SlotId) {
-        if let Some(buffer) = &self.owners[slot.0 as usize] {
-            self.addresses[slot.0 as usize] = buffer.as_ptr();
-        }
-    }
-
     /// Gives a slot a buffer.
     pub fn give(&mut self, slot: SlotId, buffer: Arc<Buffer>) {
         self.addresses[slot.0 as usize] = buffer.as_ptr();
@@ -151,6 +144,13 @@ impl Frame {
         unsafe { slice::from_raw_parts_mut(self.address(slot).cast(), len) }
     }
 }
+
+/// Addresses that other threads may work with.
+pub(super) struct Addresses<'a>(pub &'a [*mut u8]);
+
+// SAFETY: what stands at the addresses is read by all, and written by each thread where no other one looks, as whoever
+// hands them out sees to.
+unsafe impl Sync for Addresses<'_> {}
 
 /// Elements at an address.
 ///

@@ -1,12 +1,15 @@
-//! Loops with a loop of its own for each element, as machine code that runs chunk by chunk.
+//! Loops with a loop of its own for each element, as machine code that runs chunk by chunk, on several threads if the first
+//! chunk takes long enough.
 
-use super::frame::{Frame, Needs};
+use super::frame::{Addresses, Frame, Needs};
 use crate::{
     executable::RunError,
-    interrupt,
+    interrupt::{self, Team},
     jit::{Assembly, Lanewise, Machine},
+    pool,
     schedule::{KernelStep, Needed, Step},
 };
+use std::time::Instant;
 
 /// Machine code and what it touches.
 #[derive(Debug)]
@@ -36,13 +39,26 @@ impl LanewiseProgram {
         for (i, &slot) in table.iter().enumerate() {
             frame.bases[i] = frame.address(slot);
         }
-        for start in (0..*len).step_by(*chunk) {
-            // The last chunk ends where the elements do. What it shares with the one before has stopped, and stays.
-            let start = start.min(len - chunk);
+        let shared = Addresses(&frame.bases[..table.len()]);
+        let run = |start: usize| {
+            let shared = &shared;
             // SAFETY: promised by the caller; the table holds what the code was made for, and a chunk fits.
-            unsafe { self.machine.run_once(&frame.bases[..table.len()], start) }
-                .map_err(|_| interrupt::stopped(*origin))?;
+            unsafe { self.machine.run_once(shared.0, start) }.map_err(|_| ())
+        };
+        let (n_chunks, team) = (len / chunk, Team::new());
+        // How long a chunk takes shows when one has run.
+        let started = Instant::now();
+        team.work(|| run(0));
+        let ns = started.elapsed().as_nanos() as f64;
+        pool::for_ranges(n_chunks - 1, 1, ns, &|first, end| {
+            team.work(|| {
+                (first + 1..end + 1).try_for_each(|i| if team.is_stopped() { Err(()) } else { run(i * chunk) })
+            });
+        });
+        if !len.is_multiple_of(*chunk) && !team.is_stopped() {
+            // The last chunk ends where the elements do. What it shares with the one before has stopped, and stays.
+            team.work(|| run(len - chunk));
         }
-        Ok(())
+        team.finish().map_err(|()| interrupt::stopped(*origin))
     }
 }

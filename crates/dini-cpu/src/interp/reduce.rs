@@ -264,6 +264,11 @@ pub(super) fn n_levels(n: usize) -> usize {
     levels
 }
 
+/// Partial results after which so many levels are full.
+pub(super) fn reach(n_levels: usize) -> usize {
+    (RADIX as usize).saturating_pow(n_levels as u32)
+}
+
 /// Combines a sequence of partial results (vectors of one length) level by level: each level combines up to [`RADIX`]
 /// of those from the level below. The caller combines into level 0; the levels stand one after the other.
 #[derive(Default)]

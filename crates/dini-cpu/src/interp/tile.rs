@@ -52,6 +52,7 @@ pub(super) struct TileProgram {
     boxes: Option<Boxes>,
     reduction: Option<Reduction>,
     scratch_bytes: usize,
+    shared_bytes: usize,
     /// About how long a point takes.
     ns_per_point: f64,
     /// Where the program's bases and its scratch space begin in those of the frame.
@@ -70,8 +71,10 @@ const PAGE: usize = 4 << 10;
 enum Base {
     /// Bytes into a slot.
     Slot { slot: SlotId, offset: usize },
-    /// Bytes into the scratch space.
+    /// Bytes into the scratch space, of which each thread has its own.
     Scratch { offset: usize },
+    /// Bytes into the scratch space that threads share.
+    Shared { offset: usize },
     /// Set for each row of points.
     Row,
 }
@@ -138,8 +141,13 @@ impl TileProgram {
     }
 
     pub fn needs(&self) -> Needs {
-        let scratch_bytes = self.scratch_bytes + if self.apart_from.is_some() { PAGE } else { 0 };
+        let scratch_bytes = self.first_shared() + self.shared_bytes;
         Needs { scratch_bytes, n_bases: self.bases.len(), n_cells: 0 }
+    }
+
+    /// Where what threads share begins in the scratch space.
+    fn first_shared(&self) -> usize {
+        self.scratch_bytes + if self.apart_from.is_some() { PAGE } else { 0 }
     }
 
     /// Runs over all points.
@@ -157,7 +165,7 @@ impl TileProgram {
             }
             self.begin(bases);
             match &self.reduction {
-                Some(reduction) => self.reduce(reduction, bases, 0..reduction.outer()),
+                Some(reduction) => self.reduce(reduction, bases, 0..reduction.n_units()),
                 None => self.run_points(bases, 0, self.len),
             }
         }
@@ -174,6 +182,7 @@ impl TileProgram {
             let (start, offset) = match *base {
                 Base::Slot { slot, offset } => (frame.address(slot), offset),
                 Base::Scratch { offset } => (scratch, offset + apart),
+                Base::Shared { offset } => (scratch, offset + self.first_shared()),
                 Base::Row => (std::ptr::null_mut(), 0),
             };
             // No bounds are known here; the checker compared offsets with the operands' lengths.

@@ -10,6 +10,7 @@ use super::{
     encode::Isa,
     lanes::{Event, Kind, Lanes, Loop, Op, Operand, Phi, Rounds, Store as LaneStore, Test, Value, Walk},
     operations,
+    registers::{N_MASKS, n_vectors},
 };
 use crate::{
     dtype::DType,
@@ -157,11 +158,13 @@ impl<'a> Lanewise<'a> {
             Instruction::Count { .. } | Instruction::Map { .. } => false,
         };
         let n_held = self.body.kernel.body.iter().filter(is_held).count().max(1);
-        let n_registers = match isa {
-            Isa::Avx2 => 15,
-            Isa::Avx512 => 31,
+        let fitting = n_vectors(isa) * 2 / 3 / n_held;
+        let n_masks = self.states.iter().filter(|(_, next)| self.body.kernel.dtype(*next) == DType::Bool).count();
+        let fitting = match isa {
+            Isa::Avx2 => fitting,
+            Isa::Avx512 => fitting.min(N_MASKS * 2 / 3 / n_masks),
         };
-        (n_registers * 2 / 3 / n_held).clamp(1, 4) as u8
+        fitting.clamp(1, 4) as u8
     }
 
     /// The registers that are the same in each round.
@@ -199,32 +202,28 @@ impl<'a> Lanewise<'a> {
         lanes.push(Op::Load(operand as u32, group), Kind::of(dtype), &[])
     }
 
-    /// The instructions of a round: those of all groups in turns.
+    /// The instructions of a round, group by group: the processor looks far enough ahead, and few masks are in use at a
+    /// time.
     fn round(&self, lanes: &mut Lanes, fixed: &[Vec<Option<Value>>], phis: &mut [Vec<Phi>]) {
         let KernelStep { kernel, slots } = self.body;
-        let mut values: Vec<Vec<Value>> = vec![vec![]; phis.len()];
-        for (i, instruction) in kernel.body.iter().enumerate() {
-            for (group, values) in values.iter_mut().enumerate() {
-                if let Some(value) = fixed[group][i] {
-                    values.push(value);
-                    continue;
-                }
-                values.push(match instruction {
-                    Instruction::Load { operand, .. } => {
+        for (fixed, phis) in fixed.iter().zip(phis) {
+            let mut values: Vec<Value> = vec![];
+            for (instruction, fixed) in kernel.body.iter().zip(fixed) {
+                values.push(match (fixed, instruction) {
+                    (Some(value), _) => *value,
+                    (None, Instruction::Load { operand, .. }) => {
                         let slot = slots[operand.0 as usize];
                         let state = self.states().position(|state| state == slot);
-                        phis[group][state.expect("it is fixed or a state")].value
+                        phis[state.expect("it is fixed or a state")].value
                     }
-                    Instruction::Map { op, args, .. } => {
+                    (None, Instruction::Map { op, args, .. }) => {
                         let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
                         let args: Vec<Value> = args.iter().map(|arg| values[arg.0 as usize]).collect();
                         operations::map(lanes, *op, &dtypes, &args)
                     }
-                    Instruction::Count { .. } => unreachable!("not recognized as such a loop"),
+                    (None, Instruction::Count { .. }) => unreachable!("not recognized as such a loop"),
                 });
             }
-        }
-        for (phis, values) in phis.iter_mut().zip(&values) {
             for (phi, &(_, next)) in phis.iter_mut().zip(&self.states) {
                 let next = values[next.0 as usize];
                 let is_mask = lanes.inst(next).result().is_mask();

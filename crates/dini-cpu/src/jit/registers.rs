@@ -3,7 +3,8 @@
 //!
 //! At the head of a loop every live value either is *pinned*, so that it keeps its register until the loop ends, or
 //! stands in memory. So whatever a round does, the next one finds all as the first did. The most used values are pinned,
-//! as many as the loop's own values leave room for.
+//! as many as the loop's own values leave room for. The next state of a loop takes the register of the state where nothing
+//! reads that any more, so that nothing need be moved at the end of the round.
 //!
 //! Constants stand in the pool behind the code and need no slot.
 
@@ -90,6 +91,7 @@ pub(super) fn n_vectors(isa: Isa) -> usize {
 
 /// Registers that a loop's own values have at least.
 const MIN_FREE: usize = 8;
+const MIN_FREE_MASKS: usize = 2;
 
 /// Registers or what stands for none.
 const NONE: u8 = u8::MAX;
@@ -143,6 +145,14 @@ struct Outside {
     others: Vec<Value>,
 }
 
+/// The state of a loop that its next one may replace in its register, from the last instruction on that reads it.
+#[derive(Clone, Copy)]
+struct Replaced {
+    state: Value,
+    /// Where the round ends.
+    end: u32,
+}
+
 struct Allocator<'a> {
     lanes: &'a Lanes,
     steps: Vec<Step>,
@@ -168,6 +178,8 @@ struct Allocator<'a> {
     /// Values that come from outside of the loops around, a list for each.
     outside: Vec<Outside>,
     is_live: Vec<bool>,
+    /// For each value the state that it may replace; empty without loops.
+    replaces: Vec<Option<Replaced>>,
     /// How many of the events of [`Lanes::events`] are over.
     n_events: usize,
 }
@@ -258,6 +270,7 @@ impl<'a> Allocator<'a> {
             has_calls: false,
             outside: vec![],
             is_live,
+            replaces: vec![],
             n_events: 0,
         };
         // Mask register 0 cannot mask.
@@ -286,6 +299,7 @@ impl<'a> Allocator<'a> {
         let mut filled = allocator.first_use.clone();
         if !lanes.loops.is_empty() {
             all.sort_by_key(|&(_, position)| position);
+            allocator.replaces = loops::replaced(lanes, &allocator.is_live, &position_of);
         }
         for (value, position) in all {
             let at = &mut filled[value.index()];

@@ -304,11 +304,14 @@ impl Compiler<'_> {
         }
         let first_operand = self.bases.iter().find_map(|base| match base {
             Base::Slot { slot, .. } => Some(*slot),
-            Base::Scratch { .. } | Base::Row => None,
+            Base::Scratch { .. } | Base::Shared { .. } | Base::Row => None,
         });
         let apart_from = first_operand.filter(|_| machine.is_some() && !self.cells.is_empty());
         let bases = &mut self.bases;
-        let reduction = kernel.reduction.map(|space| Reduction::new(space, tile, sinks, bases, &mut scratch_bytes));
+        let mut shared_bytes = 0;
+        let reduction = kernel
+            .reduction
+            .map(|space| Reduction::new(space, tile, sinks, bases, &mut scratch_bytes, &mut shared_bytes));
         TileProgram {
             len: kernel.len,
             tile,
@@ -319,6 +322,7 @@ impl Compiler<'_> {
             boxes,
             reduction,
             scratch_bytes,
+            shared_bytes,
             ns_per_point: ns_per_point(kernel),
             first_base: 0,
             first_scratch: 0,

@@ -4,14 +4,21 @@
 //! tile covers many results, or many rows of one result, or a part of a row; in each case the tile is a run of
 //! neighbouring points, so that the kernel's other stores need not care. Machine code may combine by itself: all points of a
 //! tile, or row by row, in the same order.
+//!
+//! Tiles that combine to the same results make up a *part*. Parts are independent of each other; where they are few,
+//! threads divide them into [`stretches`].
+
+mod stretches;
 
 use super::{Base, Place, TileProgram, compile::CELL_ALIGNMENT};
 use crate::{
+    dtype::DType,
     graph::Combine,
     interp::reduce::{self, Cascade, Folds, n_levels},
     kernel::{N_ACCUMULATORS, ReductionSpace},
 };
 use std::ops::Range;
+pub(super) use stretches::Stretches;
 
 /// Short rows are folded several at a time, into an accumulator of about this many elements.
 const MIN_WIDTH: usize = 64;
@@ -24,6 +31,17 @@ pub(super) struct Reduction {
     /// Whether the body combines each row of points as wide as the accumulator with its lowest level.
     is_combined: bool,
     sinks: Vec<Sink>,
+    /// How parts are divided, if there are few.
+    stretches: Option<Stretches>,
+}
+
+/// Tiles that are reduced one after the other: a whole part, or a stretch of one.
+#[derive(Clone, Debug)]
+pub(super) struct Tiles {
+    part: usize,
+    pub tiles: Range<usize>,
+    /// Which one.
+    stretch: Option<(Stretches, usize)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +50,8 @@ enum Plan {
     Empty,
     /// Tiles of this many whole blocks of `reduced × inner` points.
     Blocks { per_tile: usize },
-    /// Results are single runs of points, longer than a tile.
-    Runs,
+    /// Results are single runs of points, most of them longer than a tile of this many.
+    Runs { per_tile: usize },
     /// Tiles of this many rows of `inner` points of one block, folded `group` rows at a time.
     Rows { per_tile: usize, group: usize },
     /// Tiles of this many points of one row.
@@ -66,6 +84,8 @@ struct Sink {
     to: Place,
     /// Accumulators, one per level of the cascade.
     levels: Place,
+    /// What stretches leave, one after the other.
+    stretches: Place,
 }
 
 /// Neighbouring points that combine to neighbouring results, one tile after the other.
@@ -95,13 +115,13 @@ impl Plan {
         if outer == 0 || block == 0 {
             Plan::Empty
         } else if has_accumulators {
-            Plan::Runs
+            Plan::Runs { per_tile: tile }
         } else if block <= tile && is_combined {
             Plan::Rows { per_tile: reduced, group: 1 }
         } else if block <= tile {
             Plan::Blocks { per_tile: tile / block }
         } else if inner == 1 {
-            Plan::Runs
+            Plan::Runs { per_tile: tile }
         } else if inner <= tile {
             let group = (MIN_WIDTH.min(tile) / inner).clamp(1, reduced);
             Plan::Rows { per_tile: tile / (group * inner) * group, group }
@@ -110,13 +130,22 @@ impl Plan {
         }
     }
 
-    /// Elements of all levels of an accumulator.
-    fn accumulator(self, space: ReductionSpace, tile: usize) -> usize {
+    /// Tiles that combine to the same results.
+    fn tiles_per_part(self, space: ReductionSpace) -> usize {
         match self {
             Plan::Empty | Plan::Blocks { .. } => 0,
-            Plan::Runs => n_levels(space.reduced.div_ceil(tile)),
-            Plan::Rows { per_tile, group } => n_levels(space.reduced.div_ceil(per_tile)) * group * space.inner,
-            Plan::Columns { per_tile } => n_levels(space.reduced) * per_tile,
+            Plan::Runs { per_tile } | Plan::Rows { per_tile, .. } => space.reduced.div_ceil(per_tile),
+            Plan::Columns { .. } => space.reduced,
+        }
+    }
+
+    /// Elements of an accumulator.
+    fn width(self, space: ReductionSpace) -> usize {
+        match self {
+            Plan::Empty | Plan::Blocks { .. } => 0,
+            Plan::Runs { .. } => 1,
+            Plan::Rows { group, .. } => group * space.inner,
+            Plan::Columns { per_tile } => per_tile,
         }
     }
 }
@@ -129,24 +158,32 @@ impl Reduction {
         folds: Vec<Fold>,
         bases: &mut Vec<Base>,
         scratch_bytes: &mut usize,
+        shared_bytes: &mut usize,
     ) -> Reduction {
         let plan = Plan::new(space, tile, &folds);
         let is_combined = folds.iter().any(|fold| matches!(fold.from, Partial::Combined { .. }));
-        let sink = |Fold { combine, from, to }: Fold| {
-            let base = match from {
-                Partial::Combined { base } => base,
-                Partial::Points(_) | Partial::Accumulators(_) => {
-                    bases.push(Base::Scratch { offset: usize::MAX });
-                    bases.len() as u32 - 1
-                }
-            };
-            bases[base as usize] = Base::Scratch { offset: *scratch_bytes };
-            let levels = Place { base, dtype: to.dtype, advance: 0, is_uniform: false };
-            let bytes = plan.accumulator(space, tile) * to.dtype.size();
-            *scratch_bytes += bytes.next_multiple_of(CELL_ALIGNMENT);
-            Sink { folds: reduce::folds(combine, to.dtype), from, to, levels }
+        let mut reduction = Reduction { space, plan, is_combined, sinks: vec![], stretches: None };
+        reduction.stretches = Stretches::new(plan, space, reduction.n_units());
+        let n_levels = n_levels(plan.tiles_per_part(space));
+        let n_stretches = reduction.stretches.map_or(0, |stretches| stretches.n);
+        let mut place = |known: Option<u32>, base: fn(usize) -> Base, n: usize, dtype: DType, bytes: &mut usize| {
+            let offset = *bytes;
+            *bytes += (n * reduction.width() * dtype.size()).next_multiple_of(CELL_ALIGNMENT);
+            let at = known.unwrap_or_else(|| {
+                bases.push(Base::Row);
+                bases.len() as u32 - 1
+            });
+            bases[at as usize] = base(offset);
+            Place { base: at, dtype, advance: 0, is_uniform: false }
         };
-        Reduction { space, plan, is_combined, sinks: folds.into_iter().map(sink).collect() }
+        let sink = |Fold { combine, from, to }: Fold| {
+            let known = if let Partial::Combined { base } = from { Some(base) } else { None };
+            let levels = place(known, |offset| Base::Scratch { offset }, n_levels, to.dtype, scratch_bytes);
+            let stretches = place(None, |offset| Base::Shared { offset }, n_stretches, to.dtype, shared_bytes);
+            Sink { folds: reduce::folds(combine, to.dtype), from, to, levels, stretches: stretches.by_elements() }
+        };
+        let sinks = folds.into_iter().map(sink).collect();
+        Reduction { sinks, ..reduction }
     }
 }
 
@@ -164,22 +201,22 @@ impl TileProgram {
         }
     }
 
-    /// Runs the body over all tiles of a range of the outer axis, and reduces.
+    /// Runs the body over all tiles of some [units](Reduction::n_units), and reduces.
     ///
     /// # Safety
     /// As for [`TileProgram::run`].
-    pub(super) unsafe fn reduce(&self, reduction: &Reduction, bases: &mut [*mut u8], blocks: Range<usize>) {
+    pub(super) unsafe fn reduce(&self, reduction: &Reduction, bases: &mut [*mut u8], units: Range<usize>) {
         let ReductionSpace { outer: _, reduced, inner } = reduction.space;
         match reduction.plan {
             Plan::Empty => {
                 for sink in &reduction.sinks {
                     // SAFETY: promised by the caller.
-                    (sink.folds.clear)(unsafe { sink.to.write(bases, blocks.start * inner, blocks.len() * inner) });
+                    (sink.folds.clear)(unsafe { sink.to.write(bases, units.start * inner, units.len() * inner) });
                 }
             }
             Plan::Blocks { per_tile } => {
-                for block in blocks.clone().step_by(per_tile) {
-                    let n = per_tile.min(blocks.end - block);
+                for block in units.clone().step_by(per_tile) {
+                    let n = per_tile.min(units.end - block);
                     let (start, n_points) = (block * reduced * inner, n * reduced * inner);
                     // SAFETY: promised by the caller; whole blocks of points give as many rows of results.
                     unsafe {
@@ -192,68 +229,17 @@ impl TileProgram {
                     }
                 }
             }
-            Plan::Runs => {
-                for block in blocks {
+            Plan::Runs { .. } | Plan::Rows { .. } | Plan::Columns { .. } => {
+                for part in units {
+                    let all = reduction.whole_part(part);
                     // SAFETY: promised by the caller.
-                    unsafe { self.reduce_part(reduction, bases, self.run_part(reduced, block)) }
-                }
-            }
-            Plan::Rows { per_tile, group } => {
-                let n_tiles = reduced.div_ceil(per_tile);
-                let last_tile = (reduced - (n_tiles - 1) * per_tile) * inner;
-                for block in blocks {
-                    let part = Part {
-                        first: block * reduced * inner,
-                        stride: per_tile * inner,
-                        n_tiles,
-                        tile: per_tile * inner,
-                        last_tile,
-                        width: group * inner,
-                        result: block * inner,
-                        n_results: inner,
-                    };
-                    // SAFETY: promised by the caller.
-                    unsafe { self.reduce_part(reduction, bases, part) }
-                }
-            }
-            Plan::Columns { per_tile } => {
-                for block in blocks {
-                    for column in (0..inner).step_by(per_tile) {
-                        let n = per_tile.min(inner - column);
-                        let part = Part {
-                            first: block * reduced * inner + column,
-                            stride: inner,
-                            n_tiles: reduced,
-                            tile: n,
-                            last_tile: n,
-                            width: n,
-                            result: block * inner + column,
-                            n_results: n,
-                        };
-                        // SAFETY: promised by the caller.
-                        unsafe { self.reduce_part(reduction, bases, part) }
-                    }
+                    unsafe { self.reduce_tiles(reduction, bases, all.tiles.clone(), &all, &mut Cascade::default()) }
                 }
             }
         }
     }
 
-    /// A single run of points.
-    fn run_part(&self, reduced: usize, block: usize) -> Part {
-        let n_tiles = reduced.div_ceil(self.tile);
-        Part {
-            first: block * reduced,
-            stride: self.tile,
-            n_tiles,
-            tile: self.tile,
-            last_tile: reduced - (n_tiles - 1) * self.tile,
-            width: 1,
-            result: block,
-            n_results: 1,
-        }
-    }
-
-    /// Reduces some tiles of a kernel with one result, whose points are one run; all tiles in order, in any number of
+    /// Reduces some of the tiles `all`, which are a whole part or a stretch of one; all of them in order, in any number of
     /// calls.
     ///
     /// # Safety
@@ -263,31 +249,23 @@ impl TileProgram {
         reduction: &Reduction,
         bases: &mut [*mut u8],
         tiles: Range<usize>,
+        all: &Tiles,
         cascade: &mut Cascade,
     ) {
-        let part = self.run_part(reduction.space.reduced, 0);
+        let part = reduction.part(self.tile, all.part);
+        let n_levels = all.stretch.map_or(n_levels(part.n_tiles), |(stretches, _)| stretches.n_levels);
         // SAFETY: promised by the caller.
         unsafe {
-            if tiles.start == 0 {
+            if tiles.start == all.tiles.start {
                 self.open_part(reduction, bases, part);
             }
-            self.fold_tiles(reduction, bases, part, tiles.clone(), cascade);
-            if tiles.end == part.n_tiles {
-                self.close_part(reduction, bases, part);
+            self.fold_tiles(reduction, bases, part, tiles.clone(), n_levels, cascade);
+            if tiles.end == all.tiles.end {
+                match all.stretch {
+                    None => self.close_part(reduction, bases, part),
+                    Some((_, stretch)) => self.leave_stretch(reduction, bases, part.width, n_levels, stretch),
+                }
             }
-        }
-    }
-
-    /// Reduces one part of the space to its results.
-    ///
-    /// # Safety
-    /// As for [`TileProgram::run`].
-    unsafe fn reduce_part(&self, reduction: &Reduction, bases: &mut [*mut u8], part: Part) {
-        // SAFETY: promised by the caller.
-        unsafe {
-            self.open_part(reduction, bases, part);
-            self.fold_tiles(reduction, bases, part, 0..part.n_tiles, &mut Cascade::default());
-            self.close_part(reduction, bases, part);
         }
     }
 
@@ -302,7 +280,7 @@ impl TileProgram {
         }
     }
 
-    /// Runs the body over tiles and combines them.
+    /// Runs the body over tiles and combines them, in so many levels.
     ///
     /// # Safety
     /// As for [`TileProgram::run`].
@@ -312,9 +290,10 @@ impl TileProgram {
         bases: &mut [*mut u8],
         part: Part,
         tiles: Range<usize>,
+        n_levels: usize,
         cascade: &mut Cascade,
     ) {
-        let (n_levels, width) = (n_levels(part.n_tiles), part.width);
+        let width = part.width;
         for tile in tiles {
             let start = part.first + tile * part.stride;
             let n_points = if tile + 1 == part.n_tiles { part.last_tile } else { part.tile };
@@ -351,7 +330,7 @@ impl TileProgram {
             // SAFETY: promised by the caller; levels have room for the widest part.
             unsafe {
                 sink.folds.spill(sink.levels.write(bases, 0, n_levels * width), width, n_levels - 1);
-                let top = Place { advance: sink.levels.dtype.size() as u32, ..sink.levels };
+                let top = sink.levels.by_elements();
                 let out = sink.to.write(bases, part.result, part.n_results);
                 // The accumulator's groups of rows, in order.
                 let n_groups = width / part.n_results;
@@ -361,15 +340,86 @@ impl TileProgram {
     }
 }
 
+impl Place {
+    /// The same place, where elements are found by their number.
+    fn by_elements(self) -> Place {
+        Place { advance: self.dtype.size() as u32, ..self }
+    }
+}
+
 impl Reduction {
-    /// Whether the kernel has one result of a single run of points, which [`TileProgram::reduce_tiles`] can take tile by
-    /// tile.
+    /// Whether the kernel has one result of a single run of points.
     pub fn is_one_run(&self) -> bool {
-        matches!(self.plan, Plan::Runs) && self.space.outer == 1
+        matches!(self.plan, Plan::Runs { .. }) && self.space.outer == 1
     }
 
-    /// The extent of the outer axis.
-    pub fn outer(&self) -> usize {
-        self.space.outer
+    /// What is reduced independently of each other: parts, or blocks where several make up a tile.
+    pub fn n_units(&self) -> usize {
+        self.space.outer * self.units_per_block()
+    }
+
+    /// Units for each place of the outer axis.
+    pub fn units_per_block(&self) -> usize {
+        match self.plan {
+            Plan::Empty | Plan::Blocks { .. } | Plan::Runs { .. } | Plan::Rows { .. } => 1,
+            Plan::Columns { per_tile } => self.space.inner.div_ceil(per_tile),
+        }
+    }
+
+    /// How parts are divided, if there are few.
+    pub fn stretches(&self) -> Option<Stretches> {
+        self.stretches
+    }
+
+    /// All tiles of a part.
+    pub fn whole_part(&self, part: usize) -> Tiles {
+        Tiles { part, tiles: 0..self.plan.tiles_per_part(self.space), stretch: None }
+    }
+
+    /// Elements of the accumulator of the widest part.
+    fn width(&self) -> usize {
+        self.plan.width(self.space)
+    }
+
+    fn part(&self, tile: usize, part: usize) -> Part {
+        let ReductionSpace { outer: _, reduced, inner } = self.space;
+        let n_tiles = self.plan.tiles_per_part(self.space);
+        match self.plan {
+            Plan::Empty | Plan::Blocks { .. } => unreachable!("not reduced by parts"),
+            Plan::Runs { .. } => Part {
+                first: part * reduced,
+                stride: tile,
+                n_tiles,
+                tile,
+                last_tile: reduced - (n_tiles - 1) * tile,
+                width: 1,
+                result: part,
+                n_results: 1,
+            },
+            Plan::Rows { per_tile, .. } => Part {
+                first: part * reduced * inner,
+                stride: per_tile * inner,
+                n_tiles,
+                tile: per_tile * inner,
+                last_tile: (reduced - (n_tiles - 1) * per_tile) * inner,
+                width: self.width(),
+                result: part * inner,
+                n_results: inner,
+            },
+            Plan::Columns { per_tile } => {
+                let (block, column) = (part / self.units_per_block(), part % self.units_per_block() * per_tile);
+                let n = per_tile.min(inner - column);
+                Part {
+                    first: block * reduced * inner + column,
+                    stride: inner,
+                    n_tiles,
+                    tile: n,
+                    last_tile: n,
+                    width: n,
+                    result: block * inner + column,
+                    n_results: n,
+                }
+            }
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Kernels that run strip by strip: see [`crate::schedule::Strips`].
 
-use super::{TileProgram, compile::CELL_ALIGNMENT};
+use super::{Base, TileProgram, compile::CELL_ALIGNMENT, reduction::Reduction, threads::with_scratch};
 use crate::{
     interp::{
-        frame::{Frame, Needs},
+        frame::{Addresses, Frame, Needs},
         reduce::Cascade,
     },
     jit::Machine,
+    pool,
     schedule::{MAX_KERNELS, SlotId, Strips},
 };
 use std::ops::Range;
@@ -19,6 +20,8 @@ pub(in crate::interp) struct StripProgram {
     per_strip: usize,
     local: Vec<Local>,
     needs: Needs,
+    /// Rows that a thread may take without the others.
+    per_group: Option<usize>,
 }
 
 /// A slot that holds one strip, in the scratch space.
@@ -28,6 +31,12 @@ struct Local {
     row_bytes: usize,
     /// Where it begins.
     at: usize,
+}
+
+/// Rows that pass through all kernels strip by strip: all of them, or a group that a thread takes.
+struct Rows {
+    rows: Range<usize>,
+    group: Option<usize>,
 }
 
 impl StripProgram {
@@ -55,7 +64,9 @@ impl StripProgram {
             Local { slot, row_bytes, at }
         };
         let local = strips.local.iter().map(&mut place).collect();
-        StripProgram { programs, n_rows: strips.n_rows, per_strip: strips.per_strip, local, needs }
+        let Strips { n_rows, per_strip, .. } = *strips;
+        let per_group = rows_per_group(&programs, n_rows, per_strip);
+        StripProgram { programs, n_rows, per_strip, local, needs, per_group }
     }
 
     pub fn needs(&self) -> Needs {
@@ -68,55 +79,129 @@ impl StripProgram {
     /// As for [`TileProgram::run`], for each of the kernels.
     pub unsafe fn run(&self, frame: &mut Frame) {
         frame.n_kernels += self.programs.len() as u64;
-        let mut cascades: [Cascade; MAX_KERNELS] = Default::default();
-        let mut start = 0;
-        while start < self.n_rows {
-            let rows = start..self.n_rows.min(start + self.per_strip);
-            for local in &self.local {
-                let address = frame.scratch().wrapping_add(local.at).wrapping_sub(start * local.row_bytes);
-                frame.lend(local.slot, address);
+        self.programs.iter().for_each(|program| program.bind(frame));
+        let scratch = frame.scratch();
+        let bases = &mut frame.bases[..self.needs.n_bases];
+        let ns: f64 = self.programs.iter().map(TileProgram::ns).sum();
+        let n_groups = self.per_group.map_or(1, |per_group| self.n_rows.div_ceil(per_group));
+        if n_groups == 1 || ns < pool::WORTHWHILE || pool::num_threads() == 1 {
+            // SAFETY: promised by the caller.
+            return unsafe { self.run_rows(bases, scratch, &Rows { rows: 0..self.n_rows, group: None }) };
+        }
+        let per_group = self.per_group.unwrap_or(self.n_rows);
+        let shared = Addresses(bases);
+        pool::for_ranges(n_groups, 1, ns / n_groups as f64, &|start, end| {
+            let shared = &shared;
+            with_scratch(self.needs.scratch_bytes, |scratch| {
+                let mut bases = shared.0.to_vec();
+                for group in start..end {
+                    let rows = group * per_group..self.n_rows.min((group + 1) * per_group);
+                    // SAFETY: promised by the caller; groups have rows of their own, and threads scratch space.
+                    unsafe { self.run_rows(&mut bases, scratch, &Rows { rows, group: Some(group) }) }
+                }
+            });
+        });
+        for program in &self.programs {
+            if let Some(reduction) = total(program)
+                && let Some(stretches) = reduction.stretches()
+            {
+                let bases = &mut bases[program.first_base..][..program.bases.len()];
+                // SAFETY: promised by the caller; each group was a stretch.
+                unsafe { program.join_stretches(reduction, stretches, bases) }
             }
+        }
+    }
+
+    /// Runs all kernels over some rows, strip by strip, with scratch space at an address.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::run`], for each of the kernels.
+    unsafe fn run_rows(&self, bases: &mut [*mut u8], scratch: *mut u8, all: &Rows) {
+        let mut cascades: [Cascade; MAX_KERNELS] = Default::default();
+        let mut start = all.rows.start;
+        while start < all.rows.end {
+            let rows = start..all.rows.end.min(start + self.per_strip);
             for (program, cascade) in self.programs.iter().zip(&mut cascades) {
-                program.bind(frame);
-                let bases = &mut frame.bases[program.first_base..][..program.bases.len()];
-                // SAFETY: promised by the caller; what the rows of a strip read, earlier strips and kernels have written.
+                let bases = &mut bases[program.first_base..][..program.bases.len()];
+                self.place(program, bases, scratch, start);
+                // SAFETY: promised by the caller; what the rows of a strip read, earlier kernels have written.
                 unsafe {
-                    if start == 0 {
+                    if start == all.rows.start {
                         program.begin(bases);
                     }
-                    program.run_rows(bases, rows.clone(), self.n_rows, cascade);
+                    program.run_strip(bases, rows.clone(), self.n_rows, all, cascade);
                 }
             }
             start = rows.end;
         }
-        self.local.iter().for_each(|local| frame.restore(local.slot));
+    }
+
+    /// Points a program at scratch space, and at what the strip that begins at a row has there.
+    fn place(&self, program: &TileProgram, bases: &mut [*mut u8], scratch: *mut u8, row: usize) {
+        for (address, base) in bases.iter_mut().zip(&program.bases) {
+            match *base {
+                Base::Scratch { offset } => *address = scratch.wrapping_add(program.first_scratch + offset),
+                Base::Slot { slot, offset } => {
+                    if let Some(local) = self.local.iter().find(|local| local.slot == slot) {
+                        let first = scratch.wrapping_add(local.at).wrapping_sub(row * local.row_bytes);
+                        *address = first.wrapping_add(offset);
+                    }
+                }
+                Base::Shared { .. } | Base::Row => {}
+            }
+        }
+    }
+}
+
+/// The reduction of a kernel that combines all its points to one result.
+fn total(program: &TileProgram) -> Option<&Reduction> {
+    program.reduction.as_ref().filter(|reduction| reduction.is_one_run())
+}
+
+/// How many rows a thread takes: a strip, or as many as make up a stretch of each total; `None` if there is no such number.
+fn rows_per_group(programs: &[TileProgram], n_rows: usize, per_strip: usize) -> Option<usize> {
+    let mut rows = programs.iter().filter_map(|program| {
+        let stretches = total(program)?.stretches();
+        let points = stretches.map_or(0, |stretches| stretches.n_tiles * program.tile);
+        let per_row = program.len / n_rows;
+        Some((points / per_row, points > 0 && points.is_multiple_of(per_row)))
+    });
+    match rows.next() {
+        None => Some(per_strip),
+        Some((first, is_whole)) => (is_whole && rows.all(|other| other == (first, true))).then_some(first),
     }
 }
 
 impl TileProgram {
-    /// Runs over the points of some rows; all rows in order, in any number of calls.
+    /// Runs over the points of a strip; all strips of some rows in order.
     ///
     /// # Safety
     /// As for [`TileProgram::run`].
-    unsafe fn run_rows(&self, bases: &mut [*mut u8], rows: Range<usize>, n_rows: usize, cascade: &mut Cascade) {
+    unsafe fn run_strip(
+        &self,
+        bases: &mut [*mut u8],
+        strip: Range<usize>,
+        n_rows: usize,
+        all: &Rows,
+        cascade: &mut Cascade,
+    ) {
         let points = self.len / n_rows;
         // SAFETY: promised by the caller.
         unsafe {
             match &self.reduction {
-                None => self.run_points(bases, rows.start * points, rows.end * points),
+                None => self.run_points(bases, strip.start * points, strip.end * points),
                 Some(reduction) if reduction.is_one_run() => {
-                    let end = rows.end * points;
+                    let tiles = match all.group.zip(reduction.stretches()) {
+                        None => reduction.whole_part(0),
+                        Some((group, stretches)) => stretches.tiles(reduction, group),
+                    };
                     // Strips end where tiles do, but for the last.
-                    self.reduce_tiles(
-                        reduction,
-                        bases,
-                        rows.start * points / self.tile..end.div_ceil(self.tile),
-                        cascade,
-                    );
+                    let of_strip = strip.start * points / self.tile..(strip.end * points).div_ceil(self.tile);
+                    self.reduce_tiles(reduction, bases, of_strip, &tiles, cascade);
                 }
                 Some(reduction) => {
-                    let per_row = reduction.outer() / n_rows;
-                    self.reduce(reduction, bases, rows.start * per_row..rows.end * per_row);
+                    let per_row = reduction.n_units() / n_rows;
+                    self.reduce(reduction, bases, strip.start * per_row..strip.end * per_row);
                 }
             }
         }

@@ -1,7 +1,8 @@
-//! Kernels on several threads: each takes ranges of points, or of rows of results, with registers of its own.
+//! Kernels on several threads: each takes ranges of points, of what is reduced independently, or of stretches of what
+//! combines to the same results, with registers of its own.
 
-use super::{Base, TileProgram};
-use crate::pool;
+use super::{Base, TileProgram, reduction::Stretches};
+use crate::{interp::frame::Addresses, interp::reduce::Cascade, pool};
 use std::cell::RefCell;
 
 /// A piece of scratch space: a cache line.
@@ -13,59 +14,83 @@ thread_local! {
     static SCRATCH: RefCell<Vec<Line>> = const { RefCell::new(vec![]) };
 }
 
-/// Addresses that other threads may work with.
-struct Shared<'a>(&'a [*mut u8]);
+/// Calls `work` with scratch space of this thread's.
+pub(super) fn with_scratch<R>(bytes: usize, work: impl FnOnce(*mut u8) -> R) -> R {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let n_lines = bytes.div_ceil(size_of::<Line>());
+        if scratch.len() < n_lines {
+            scratch.resize(n_lines, Line([0; 64]));
+        }
+        work(scratch.as_mut_ptr().cast())
+    })
+}
 
-// SAFETY: what stands at the addresses is read by all, and written by each at points of its own.
-unsafe impl Sync for Shared<'_> {}
+/// What threads take: how many units there are, how many of them go together at least, and how long one takes, in
+/// nanoseconds.
+struct Units {
+    n: usize,
+    together: usize,
+    ns: f64,
+    /// The units, unless they are points or what is reduced independently.
+    stretches: Option<Stretches>,
+}
 
 impl TileProgram {
-    /// The ranges that threads may take: how many units there are, how many of them go together, and how long one takes,
-    /// in nanoseconds.
-    fn units(&self) -> (usize, usize, f64) {
-        match &self.reduction {
-            Some(reduction) => {
-                let n_rows = reduction.outer();
-                (n_rows, 1, self.ns_per_point * (self.len / n_rows.max(1)) as f64)
-            }
-            None => (self.len, super::compile::MAX_TILE, self.ns_per_point),
-        }
+    fn units(&self) -> Units {
+        let stretches = self.reduction.as_ref().and_then(|reduction| reduction.stretches());
+        let (n, together) = match (&self.reduction, stretches) {
+            (None, _) => (self.len, super::compile::MAX_TILE),
+            (Some(_), Some(stretches)) => (stretches.n, 1),
+            (Some(reduction), None) => (reduction.n_units(), 1),
+        };
+        Units { n, together, ns: self.ns() / n.max(1) as f64, stretches }
+    }
+
+    /// About how long the kernel takes.
+    pub(super) fn ns(&self) -> f64 {
+        self.ns_per_point * self.len as f64
     }
 
     /// Whether several threads would end much sooner than one.
     pub(super) fn pays_for_threads(&self) -> bool {
-        let (n_units, _, ns) = self.units();
-        n_units > 1 && ns * n_units as f64 >= pool::WORTHWHILE && pool::num_threads() > 1
+        self.ns() >= pool::WORTHWHILE && pool::num_threads() > 1 && self.units().n > 1
     }
 
     /// Runs over all points, on several threads.
     ///
     /// # Safety
     /// As for [`TileProgram::run`]; the bases are bound.
-    pub(super) unsafe fn run_on_threads(&self, bases: &[*mut u8]) {
-        let (n_units, together, ns) = self.units();
-        let shared = Shared(bases);
-        pool::for_ranges(n_units, together, ns, &|start, end| {
+    pub(super) unsafe fn run_on_threads(&self, bases: &mut [*mut u8]) {
+        let Units { n, together, ns, stretches } = self.units();
+        let shared = Addresses(bases);
+        pool::for_ranges(n, together, ns, &|start, end| {
             let shared = &shared;
-            SCRATCH.with_borrow_mut(|scratch| {
-                let n_lines = self.scratch_bytes.div_ceil(size_of::<Line>());
-                if scratch.len() < n_lines {
-                    scratch.resize(n_lines, Line([0; 64]));
-                }
+            with_scratch(self.scratch_bytes, |scratch| {
                 let place = |(base, &address): (&Base, &*mut u8)| match *base {
-                    Base::Scratch { offset } => scratch.as_mut_ptr().cast::<u8>().wrapping_add(offset),
-                    Base::Slot { .. } | Base::Row => address,
+                    Base::Scratch { offset } => scratch.wrapping_add(offset),
+                    Base::Slot { .. } | Base::Shared { .. } | Base::Row => address,
                 };
                 let mut bases: Vec<*mut u8> = self.bases.iter().zip(shared.0).map(place).collect();
                 // SAFETY: promised by the caller; the scratch space is this thread's, and ranges do not overlap.
                 unsafe {
                     self.begin(&bases);
-                    match &self.reduction {
-                        Some(reduction) => self.reduce(reduction, &mut bases, start..end),
-                        None => self.run_points(&mut bases, start, end),
+                    match (&self.reduction, stretches) {
+                        (None, _) => self.run_points(&mut bases, start, end),
+                        (Some(reduction), None) => self.reduce(reduction, &mut bases, start..end),
+                        (Some(reduction), Some(stretches)) => {
+                            for stretch in start..end {
+                                let all = stretches.tiles(reduction, stretch);
+                                let tiles = all.tiles.clone();
+                                self.reduce_tiles(reduction, &mut bases, tiles, &all, &mut Cascade::default());
+                            }
+                        }
                     }
                 }
             });
         });
+        if let (Some(reduction), Some(stretches)) = (&self.reduction, stretches) {
+            // SAFETY: promised by the caller; all stretches have left theirs.
+            unsafe { self.join_stretches(reduction, stretches, bases) }
+        }
     }
 }

@@ -38,7 +38,12 @@ impl Emitter<'_> {
                 let to = self.slot(to);
                 self.assembler.mask_store(from, to);
             }
-            (Place::Slot(_), Place::Slot(_)) => self.copy_through(from, to),
+            (Place::Slot(from), Place::Slot(to)) => {
+                // Of the width that they were stored with; register 0 holds no value.
+                let (from, to) = (self.slot(from), self.slot(to));
+                self.assembler.mask_load(0, Rm::Memory(from));
+                self.assembler.mask_store(0, to);
+            }
             (from, to) => unreachable!("no way for a mask from {from:?} to {to:?}"),
         }
     }

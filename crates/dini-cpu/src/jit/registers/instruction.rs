@@ -40,9 +40,13 @@ impl Allocator<'_> {
                     };
                 }
                 self.use_all(&inst);
-                let to = self.free_register(self.class(value), &[]);
+                let replaced = self.replaced_register(value);
+                let to = replaced.unwrap_or_else(|| self.free_register(self.class(value), &[]));
                 self.steps.push(Step::Inst { value, to, args: places });
-                self.assign(value, to);
+                match replaced {
+                    Some(register) => self.replace(value, register),
+                    None => self.assign(value, to),
+                }
             }
         }
         if self.first_use[value.index()] == self.first_use[value.index() + 1] {

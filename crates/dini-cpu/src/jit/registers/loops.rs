@@ -1,9 +1,56 @@
 //! Where a loop begins and ends: what stands where at its head, so that each round finds all as the first did.
 
-use super::{Allocator, FREE, MASK, MIN_FREE, NO_SLOT, NONE, Outside, Place, Step, VECTOR};
-use crate::jit::lanes::{Event, Op, Phi, Value};
+use super::{Allocator, FREE, MASK, MIN_FREE, MIN_FREE_MASKS, NO_SLOT, NONE, Outside, Place, Replaced, Step, VECTOR};
+use crate::jit::lanes::{Event, Lanes, Loop, Op, Phi, Value};
+
+/// For each value the state of a loop that it may replace: it is the next one of that state alone, and computed in each
+/// round after the test. A state that is itself the next one of another, or that something else than an instruction reads
+/// where the round ends, stays.
+pub(super) fn replaced(lanes: &Lanes, is_live: &[bool], position_of: &dyn Fn(usize) -> u32) -> Vec<Option<Replaced>> {
+    let mut n_states = vec![0u32; lanes.insts.len()];
+    lanes.loops.iter().flat_map(|l| &l.phis).for_each(|phi| n_states[phi.next.index()] += 1);
+    let mut replaced = vec![None; lanes.insts.len()];
+    for l in &lanes.loops {
+        let others = || lanes.loops.iter().filter(|other| !std::ptr::eq(*other, l));
+        let is_nested = |inner: &&Loop| l.start <= inner.start && inner.end <= l.end;
+        let first = l.test().map_or(l.start, |test| test.at);
+        let is_own = |value: usize| {
+            (first..l.end).contains(&value)
+                && !others().filter(is_nested).any(|inner| (inner.start..inner.end).contains(&value))
+        };
+        let is_read_at_end = |state: Value| {
+            lanes.writes.iter().any(|write| write.from == state && write.at == l.end)
+                || others().filter_map(Loop::test).any(|test| test.mask == state && test.at == l.end)
+                || others().filter(|next| next.start == l.end).flat_map(|next| &next.phis).any(|phi| phi.init == state)
+        };
+        for &Phi { value: state, next, .. } in l.phis.iter().filter(|phi| is_live[phi.value.index()]) {
+            let is_code = !matches!(lanes.inst(next).op, Op::Constant(_) | Op::Phi(_));
+            let is_alone = n_states[next.index()] == 1 && n_states[state.index()] == 0;
+            if is_code && is_alone && is_own(next.index()) && !is_read_at_end(state) {
+                replaced[next.index()] = Some(Replaced { state, end: position_of(l.end) });
+            }
+        }
+    }
+    replaced
+}
 
 impl Allocator<'_> {
+    /// The register of the state that a value replaces, if nothing reads the state any more in this round.
+    pub(super) fn replaced_register(&self, value: Value) -> Option<u8> {
+        let Replaced { state, end } = (*self.replaces.get(value.index())?)?;
+        let s = state.index();
+        let is_read = self.uses[(self.first_use[s] + self.n_past[s]) as usize] < end;
+        let is_kept = self.is_pinned[s] && self.class(state) == self.class(value);
+        (is_kept && !is_read).then_some(self.register[s])
+    }
+
+    /// Puts a value in the place of the state until the round ends.
+    pub(super) fn replace(&mut self, value: Value, register: u8) {
+        self.owners[self.class(value)][register as usize] = value;
+        self.register[value.index()] = register;
+        self.is_pinned[value.index()] = true;
+    }
+
     /// What happens before instruction `next`: loops begin, are left and end.
     pub(super) fn loop_events(&mut self, next: usize, position: u32, order: &[usize]) {
         self.position = position;
@@ -53,7 +100,8 @@ impl Allocator<'_> {
                 }
             }
             let value = Value(i as u32);
-            if !matches!(self.lanes.insts[i].op, Op::Phi(_)) {
+            let is_replacing = self.replaces.get(i).is_some_and(Option::is_some);
+            if !matches!(self.lanes.insts[i].op, Op::Phi(_)) && !is_replacing {
                 let class = self.class(value);
                 now[class] += 1;
                 most[class] = most[class].max(now[class]);
@@ -71,7 +119,7 @@ impl Allocator<'_> {
                 Some(is_pinned) => *is_pinned,
                 None => **owner != FREE,
             });
-            let min_free = if class == VECTOR { MIN_FREE } else { 3 };
+            let min_free = if class == VECTOR { MIN_FREE } else { MIN_FREE_MASKS };
             (self.owners[class].len() - taken.count()).saturating_sub(pressure[class].max(min_free))
         });
         for &(phi, init) in phis {
@@ -191,6 +239,13 @@ impl Allocator<'_> {
         self.move_all(&phis);
         self.steps.push(Step::Again(of));
         for phi in phis {
+            let (state, next) = (phi.value.index(), phi.next.index());
+            if self.is_pinned[next] && self.replaces[next].is_some() {
+                // From now on it is the state again that stands there.
+                self.owners[self.class(phi.value)][self.register[state] as usize] = phi.value;
+                self.register[next] = NONE;
+                self.is_pinned[next] = false;
+            }
             self.use_value(phi.next);
             self.n_past[phi.value.index()] += 1;
         }
@@ -216,5 +271,60 @@ impl Allocator<'_> {
                 self.release(value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dtype::DType,
+        jit::{
+            encode::Isa,
+            lanes::{Kind, Operand, Rounds, Store, Walk},
+            registers::allocate,
+            verify::verify,
+        },
+    };
+
+    /// Moves in each round of a loop over two states, of which `round` gives the next ones.
+    fn n_moves(round: impl Fn(&mut Lanes, [Value; 2]) -> [Value; 2]) -> usize {
+        let mut lanes = Lanes::new(Isa::Avx512, 8);
+        lanes.operands = vec![Operand { base: 0, dtype: DType::F64, walk: Walk::Points }; 2];
+        let inits = [0, 1].map(|operand| lanes.push(Op::Load(operand, 0), Kind::F64, &[]));
+        let start = lanes.insts.len();
+        lanes.event(Event::Start(0));
+        let states = [0, 1].map(|_| lanes.phi(Kind::F64));
+        let nexts = round(&mut lanes, states);
+        lanes.event(Event::End(0));
+        let phis = (0..2).map(|i| Phi { value: states[i], init: inits[i], next: nexts[i] }).collect();
+        lanes.loops.push(Loop { start, end: lanes.insts.len(), rounds: Rounds::Times(5), phis });
+        lanes.stores = (0..2).map(|i| Store { from: states[i], to: i as u32, group: 0 }).collect();
+        let allocation = allocate(&lanes, false);
+        assert_eq!(verify(&lanes, &allocation), Ok(()), "{lanes}{allocation}");
+        let steps = allocation.steps.iter();
+        let round =
+            steps.skip_while(|step| !matches!(step, Step::Loop(_))).take_while(|s| !matches!(s, Step::Again(_)));
+        round.filter(|step| matches!(step, Step::Copy { .. })).count()
+    }
+
+    #[test]
+    fn next_states_replace_those_that_nothing_reads_any_more() {
+        let sum = |lanes: &mut Lanes, x, y| lanes.push(Op::Add, Kind::F64, &[x, y]);
+        let product = |lanes: &mut Lanes, x, y| lanes.push(Op::Mul, Kind::F64, &[x, y]);
+        let in_turns = n_moves(|lanes, [x, y]| {
+            let next_x = sum(lanes, x, y);
+            [next_x, product(lanes, y, next_x)]
+        });
+        assert_eq!(in_turns, 0);
+        let still_read = n_moves(|lanes, [x, y]| {
+            let next_x = sum(lanes, x, y);
+            [next_x, product(lanes, y, x)]
+        });
+        assert_eq!(still_read, 1);
+        let traded = n_moves(|lanes, [x, y]| [y, sum(lanes, x, y)]);
+        assert_eq!(traded, 2);
+        let twice = n_moves(|lanes, [x, y]| [sum(lanes, x, y); 2]);
+        assert_eq!(twice, 2);
     }
 }
