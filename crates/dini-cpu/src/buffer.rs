@@ -70,6 +70,7 @@ impl Buffer {
     ///
     /// # Safety
     /// If the type is `bool`, every element must be written before anything reads the buffer.
+    #[inline]
     pub(crate) unsafe fn any(dtype: DType, len: usize) -> Result<Buffer, OutOfMemory> {
         let bytes = byte_len(dtype, len);
         let (block, _) = Block::new(bytes)?;

@@ -2,6 +2,7 @@
 
 use crate::{
     buffer::{Buffer, OutOfMemory},
+    dtype::DType,
     executor::CompileOptions,
     graph::{CallError, Graph, TensorType},
     interp::Unwatched,
@@ -14,6 +15,8 @@ use std::{fmt, sync::Arc};
 /// A graph turned into kernels and a schedule.
 pub struct Executable {
     input_types: Vec<TensorType>,
+    /// Their elements, counted.
+    inputs: Vec<(DType, usize)>,
     tiers: Tiers,
 }
 
@@ -85,7 +88,9 @@ impl Executable {
         }
         let contracted = options.contract.then(|| graph.contracted());
         let tiers = Tiers::new(schedule::schedule(contracted.as_ref().unwrap_or(graph)), options);
-        Executable { input_types: graph.input_types().to_vec(), tiers }
+        let input_types = graph.input_types().to_vec();
+        let inputs = input_types.iter().map(|t| (t.dtype, t.len())).collect();
+        Executable { input_types, inputs, tiers }
     }
 
     /// The types of the inputs.
@@ -126,8 +131,8 @@ impl Executable {
         output: impl FnMut(Arc<Buffer>),
     ) -> Result<(), RunError> {
         let check = |i: usize, input: &Buffer| {
+            let fits = (input.dtype(), input.len()) == self.inputs[i];
             let t = &self.input_types[i];
-            let fits = input.dtype() == t.dtype && input.len() == t.len();
             assert!(fits, "input {i} has {} elements of {}, expected {t}", input.len(), input.dtype());
         };
         let input = |i: usize| {

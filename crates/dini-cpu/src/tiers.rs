@@ -101,6 +101,7 @@ impl Tiers {
     }
 
     /// The program to run now.
+    #[inline]
     pub fn program(&self) -> &Program {
         match (self.best.get(), &self.first) {
             (Some(best), _) => best,

@@ -117,6 +117,11 @@ pub trait Tree: Sized {
     /// Appends the leaves in order and returns the structure.
     fn flatten_into(&self, leaves: &mut Vec<Array>) -> TreeDef;
 
+    /// [`Tree::flatten_into`] of a value that is given away: afterwards no other handle to its arrays is left of it.
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> TreeDef {
+        self.flatten_into(leaves)
+    }
+
     /// Rebuilds a value of the structure `def` from leaves in order.
     ///
     /// # Errors
@@ -139,6 +144,13 @@ pub fn flatten<T: Tree>(tree: &T) -> (Vec<Array>, TreeDef) {
     let mut leaves = Vec::with_capacity(4);
     let def = tree.flatten_into(&mut leaves);
     debug_assert_eq!(leaves.len(), def.n_leaves(), "a `Tree` implementation must append the leaves of its structure");
+    (leaves, def)
+}
+
+/// [`flatten`] of a value that is given away.
+pub(crate) fn into_leaves<T: Tree>(tree: T) -> (Vec<Array>, TreeDef) {
+    let mut leaves = Vec::with_capacity(4);
+    let def = tree.into_leaves(&mut leaves);
     (leaves, def)
 }
 

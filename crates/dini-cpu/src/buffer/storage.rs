@@ -94,10 +94,15 @@ fn rounded(bytes: usize) -> Option<usize> {
 
 impl Block {
     /// At least this many bytes, and whether they are known to be zeros.
+    #[inline]
     pub fn new(bytes: usize) -> Result<(Block, bool), OutOfMemory> {
         if bytes <= INLINE {
             return Ok((Block { place: Place::Inline(UnsafeCell::new(InlineBytes([0; INLINE]))) }, true));
         }
+        Block::allocated(bytes)
+    }
+
+    fn allocated(bytes: usize) -> Result<(Block, bool), OutOfMemory> {
         let (allocation, is_zero) = Allocation::new(bytes).ok_or(OutOfMemory { bytes })?;
         Ok((Block { place: Place::Heap(allocation) }, is_zero))
     }

@@ -243,12 +243,9 @@ impl Groups {
         }
         // The latest first: earlier ones can be put off until then, not the other way round.
         candidates.sort_by_key(|group| std::cmp::Reverse(self.groups[group.0].time));
-        let mut chosen = candidates.iter().copied().find(|&group| self.join(group, len, reads, reduction));
-        if let Some(group) = chosen {
-            candidates.into_iter().filter(|&other| other != group).for_each(|other| self.merge(other, group));
-        } else {
-            chosen = self.related(len, reads).filter(|&group| self.join(group, len, reads, reduction));
-        }
+        let joined = candidates.iter().copied().find(|&group| self.join(group, len, reads, reduction));
+        let chosen =
+            joined.or_else(|| self.related(len, reads).filter(|&group| self.join(group, len, reads, reduction)));
         let group = chosen.unwrap_or_else(|| {
             let time = self.next_time();
             self.groups.push(Group {
@@ -267,6 +264,10 @@ impl Groups {
         for read in reads {
             let Base::Value(value) = read.base else { continue };
             self.add_reader(value, Reader { by: By::Group(group), fusible: read.access == Access::IDENTITY });
+        }
+        // Now that it is known what the operation reads of the others: perhaps more than registers.
+        if joined.is_some() {
+            candidates.into_iter().filter(|&other| other != group).for_each(|other| self.merge(other, group));
         }
         group
     }

@@ -166,6 +166,32 @@ fn kernels_merge_unless_something_stands_between() {
     check(g, &[out], expected);
 }
 
+/// The choice reads a register of one kernel, its sum, and a register of another: none of them may become one with the
+/// first.
+#[test]
+fn a_sum_and_what_it_sums_are_not_read_in_one_kernel() {
+    let mut g = Graph::new();
+    let (x, z) = (input(&mut g, &[1000]), input(&mut g, &[1000]));
+    let neg = map(&mut g, ScalarOp::Neg, &[x]);
+    let total = sum(&mut g, neg, &[0]);
+    let exp = map(&mut g, ScalarOp::Exp, &[z]);
+    let out = map(&mut g, ScalarOp::Clamp, &[neg, total, exp]);
+    let expected = "
+        kernel 1000 = 1×(1000)×1
+          r0:f64 = %0[]
+          r1:f64 = Neg r0
+          %2 = r1
+          %3 = Add r1
+        kernel 1000
+          r0:f64 = %1[]
+          r1:f64 = Exp r0
+          r2:f64 = %2[]
+          r3:f64 = %3[@0]
+          r4:f64 = Clamp r2 r3 r1
+          %5 = r4";
+    check(g, &[out], expected);
+}
+
 #[test]
 fn counts_are_not_stored() {
     let mut g = Graph::new();

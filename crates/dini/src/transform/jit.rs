@@ -16,7 +16,7 @@ use crate::{
     prim::call::Call,
     shape::Aval,
     trace::{self, Staged, bind_at, stage},
-    tree::{Outcome, Tree, TreeDef, flatten, unflatten},
+    tree::{Outcome, Tree, TreeDef, flatten, into_leaves, unflatten},
 };
 use std::{
     borrow::Cow,
@@ -226,9 +226,8 @@ pub fn jit_with<In: Tree, R: Outcome>(options: Jit, f: impl Fn(In) -> R) -> impl
     let at = Location::caller();
     let entries = Entries::default();
     move |x| {
-        let (leaves, in_def) = flatten(&x);
         // What is donated must have no other handle.
-        drop(x);
+        let (leaves, in_def) = into_leaves(x);
         let entry = match entries.find(&in_def, &leaves) {
             Some(entry) => entry,
             None => {
@@ -297,9 +296,8 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
     #[track_caller]
     pub fn call(&self, x: In) -> Result<Out> {
         let at = Location::caller();
-        let (leaves, def) = flatten(&x);
         // What is donated must have no other handle.
-        drop(x);
+        let (leaves, def) = into_leaves(x);
         super::same_structure("compile", at, "the argument", &def, &self.entry.in_def)?;
         for (i, (x, want)) in leaves.iter().zip(&self.entry.in_avals).enumerate() {
             let got = x.try_aval()?;

@@ -16,6 +16,11 @@ impl Tree for Array {
         TreeDef::leaf()
     }
 
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> TreeDef {
+        leaves.push(self);
+        TreeDef::leaf()
+    }
+
     fn unflatten_from(def: &TreeDef, leaves: &mut dyn Iterator<Item = Array>) -> Result<Self> {
         if !def.is_leaf() {
             return Err(mismatch(def, "a leaf"));
