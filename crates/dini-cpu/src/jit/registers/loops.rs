@@ -18,16 +18,22 @@ pub(super) fn replaced(lanes: &Lanes, is_live: &[bool], position_of: &dyn Fn(usi
             (first..l.end).contains(&value)
                 && !others().filter(is_nested).any(|inner| (inner.start..inner.end).contains(&value))
         };
+        // What is not computed at all may stand between, so places are compared in the order of what is.
+        let end = position_of(l.end);
+        let is_at_end = |at: usize| position_of(at) == end;
         let is_read_at_end = |state: Value| {
-            lanes.writes.iter().any(|write| write.from == state && write.at == l.end)
-                || others().filter_map(Loop::test).any(|test| test.mask == state && test.at == l.end)
-                || others().filter(|next| next.start == l.end).flat_map(|next| &next.phis).any(|phi| phi.init == state)
+            lanes.writes.iter().any(|write| write.from == state && is_at_end(write.at))
+                || others().filter_map(Loop::test).any(|test| test.mask == state && is_at_end(test.at))
+                || others()
+                    .filter(|next| is_at_end(next.start))
+                    .flat_map(|next| &next.phis)
+                    .any(|phi| phi.init == state)
         };
         for &Phi { value: state, next, .. } in l.phis.iter().filter(|phi| is_live[phi.value.index()]) {
             let is_code = !matches!(lanes.inst(next).op, Op::Constant(_) | Op::Phi(_));
             let is_alone = n_states[next.index()] == 1 && n_states[state.index()] == 0;
             if is_code && is_alone && is_own(next.index()) && !is_read_at_end(state) {
-                replaced[next.index()] = Some(Replaced { state, end: position_of(l.end) });
+                replaced[next.index()] = Some(Replaced { state, end });
             }
         }
     }

@@ -100,3 +100,23 @@ fn initial_states_of_inner_loops_stay_for_all_rounds() {
     graph.outputs = vec![graph.push(op, &starts, vec![TensorType::new(F64, &[3])], 0)];
     check("two inner loops", &graph, &[0.5, 2.0].map(|x| Arc::new(Buffer::scalar(x))));
 }
+
+/// A state is written out before the round ends, and nothing but what nobody needs comes after that: its next one must not
+/// take its register before.
+#[test]
+fn states_that_are_written_out_stay_until_then() {
+    let t = TensorType::scalar(F64);
+    let mut body = Graph::new();
+    let (state, other, _unread, row) =
+        (body.input(t.clone()), body.input(t.clone()), body.input(t.clone()), body.input(t.clone()));
+    let next = map(&mut body, Neg, &[other]);
+    body.outputs = vec![next, other, row, state];
+    let mut graph = Graph::new();
+    let (x, rows) = (graph.input(t.clone()), graph.input(TensorType::new(F64, &[3])));
+    let op = Op::Scan { body: Arc::new(body), n_captures: 0, n_carry: 3, length: 3, reverse: false };
+    let stacked = TensorType::new(F64, &[3]);
+    let first = graph.push(op, &[x, x, x, rows], vec![t.clone(), t.clone(), t, stacked], 0);
+    graph.outputs = vec![Value(first.0 + 3)];
+    let inputs = [Arc::new(Buffer::scalar(2.0)), Arc::new(Buffer::from_vec(vec![5.0, 6.0, 7.0]))];
+    check("states written out", &graph, &inputs);
+}
