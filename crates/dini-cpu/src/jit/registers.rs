@@ -420,8 +420,10 @@ impl<'a> Allocator<'a> {
         }
     }
 
-    /// A free register, after an eviction if need be. Those in `locked` stay.
+    /// A free register, after an eviction if need be. Vectors in `locked` stay.
     fn free_register(&mut self, class: usize, locked: &[u8]) -> u8 {
+        // Registers of both classes have the same numbers. No instruction has so many masks that they compete.
+        let locked = if class == VECTOR { locked } else { &[] };
         let owners = &self.owners[class];
         if let Some(free) = (0..owners.len()).find(|&r| owners[r] == FREE && !locked.contains(&(r as u8))) {
             return free as u8;

@@ -287,7 +287,7 @@ mod tests {
         dtype::DType,
         jit::{
             encode::Isa,
-            lanes::{Kind, Operand, Rounds, Store, Walk},
+            lanes::{Kind, Operand, Predicate, Rounds, Store, Walk},
             registers::allocate,
             verify::verify,
         },
@@ -332,5 +332,31 @@ mod tests {
         assert_eq!(traded, 2);
         let twice = n_moves(|lanes, [x, y]| [sum(lanes, x, y); 2]);
         assert_eq!(twice, 2);
+    }
+
+    /// More masks than a loop keeps, each beside vectors in all registers: those in use bar no masks of the same numbers.
+    #[test]
+    fn masks_do_not_compete_with_vectors() {
+        let mut lanes = Lanes::new(Isa::Avx512, 8);
+        lanes.operands = vec![Operand { base: 0, dtype: DType::F64, walk: Walk::Points }; 8];
+        let x: Vec<Value> = (0..8).map(|operand| lanes.push(Op::Load(operand, 0), Kind::F64, &[])).collect();
+        let masks: Vec<Value> = x.windows(2).map(|x| lanes.compare(Predicate::Lt, Kind::F64, x[0], x[1])).collect();
+        let start = lanes.insts.len();
+        lanes.event(Event::Start(0));
+        const N: usize = 12;
+        let states: Vec<Value> = (0..N).map(|_| lanes.phi(Kind::F64)).collect();
+        let next = |lanes: &mut Lanes, a: usize| {
+            (0..N * masks.len()).fold(states[a], |sum, i| {
+                let chosen = lanes.push(Op::Select, Kind::F64, &[masks[i % masks.len()], states[a], states[i % N]]);
+                lanes.push(Op::Add, Kind::F64, &[sum, chosen])
+            })
+        };
+        let nexts: Vec<Value> = (0..N).map(|a| next(&mut lanes, a)).collect();
+        lanes.event(Event::End(0));
+        let phis = (0..N).map(|i| Phi { value: states[i], init: x[0], next: nexts[i] }).collect();
+        lanes.loops.push(Loop { start, end: lanes.insts.len(), rounds: Rounds::Times(5), phis });
+        lanes.stores = (0..8).map(|i| Store { from: states[i], to: i as u32, group: 0 }).collect();
+        let allocation = allocate(&lanes, false);
+        assert_eq!(verify(&lanes, &allocation), Ok(()), "{lanes}{allocation}");
     }
 }
