@@ -60,12 +60,13 @@ const NESTS: [(&str, Nest); 5] =
 fn sub_programs_nest_64_deep() {
     for (name, nest) in NESTS {
         let f = |x: Array| nest(64, x);
-        assert_eq!(value(f(one()).unwrap()), 1.0f64.sin(), "{name}");
-        assert_eq!(value(jit(f)(one()).unwrap()), 1.0f64.sin(), "jit {name}");
+        let (sine, cosine) = (value(one().sin()), value(one().cos()));
+        assert_eq!(value(f(one()).unwrap()), sine, "{name}");
+        assert_eq!(value(jit(f)(one()).unwrap()), sine, "jit {name}");
         let lanes = vmap(f)(Array::from(vec![1.0, 2.0])).unwrap().to_vec::<f64>().unwrap();
-        assert_eq!(lanes, [1.0f64.sin(), 2.0f64.sin()], "vmap {name}");
+        assert_eq!(lanes, [sine, value(Array::from(2.0).sin())], "vmap {name}");
         let (_, t) = jvp(f, one(), one()).unwrap();
-        assert_eq!(value(t), 1.0f64.cos(), "jvp {name}");
+        assert_eq!(value(t), cosine, "jvp {name}");
     }
 }
 
@@ -75,7 +76,7 @@ fn derivatives_of_sub_programs_nested_64_deep() {
         let f = |x: Array| nest(64, x);
         match name {
             "while" => assert_eq!(grad(f)(one()).unwrap_err().kind(), ErrorKind::MissingRule),
-            _ => assert_eq!(value(grad(f)(one()).unwrap()), 1.0f64.cos(), "grad {name}"),
+            _ => assert_eq!(value(grad(f)(one()).unwrap()), value(one().cos()), "grad {name}"),
         }
     }
 }
