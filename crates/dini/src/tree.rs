@@ -140,17 +140,20 @@ pub trait Tree: Sized {
 /// assert_eq!(def.to_string(), "(*, [*, *])");
 /// ```
 pub fn flatten<T: Tree>(tree: &T) -> (Vec<Array>, TreeDef) {
-    // Room for a few is made faster than by growing.
-    let mut leaves = Vec::with_capacity(4);
-    let def = tree.flatten_into(&mut leaves);
-    debug_assert_eq!(leaves.len(), def.n_leaves(), "a `Tree` implementation must append the leaves of its structure");
-    (leaves, def)
+    collected(|leaves| tree.flatten_into(leaves))
 }
 
 /// [`flatten`] of a value that is given away.
 pub(crate) fn into_leaves<T: Tree>(tree: T) -> (Vec<Array>, TreeDef) {
+    collected(|leaves| tree.into_leaves(leaves))
+}
+
+/// What a `Tree` implementation appends, checked in debug builds.
+fn collected(append: impl FnOnce(&mut Vec<Array>) -> TreeDef) -> (Vec<Array>, TreeDef) {
+    // Room for a few is made faster than by growing.
     let mut leaves = Vec::with_capacity(4);
-    let def = tree.into_leaves(&mut leaves);
+    let def = append(&mut leaves);
+    debug_assert_eq!(leaves.len(), def.n_leaves(), "a `Tree` implementation must append the leaves of its structure");
     (leaves, def)
 }
 
