@@ -47,10 +47,12 @@ impl Counters {
     }
 }
 
+#[inline]
 pub(crate) fn add_kernels(n: u64) {
     KERNELS.set(KERNELS.get() + n);
 }
 
+#[inline]
 pub(crate) fn add_bytes(n: u64) {
     BYTES.set(BYTES.get() + n);
 }
