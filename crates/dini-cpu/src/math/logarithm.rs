@@ -86,7 +86,7 @@ fn bend<R: Real>(f: R) -> R {
 
 /// k ln 2 + ln(1 + f) + rest
 #[inline(always)]
-fn joined<R: Real>(k: R, f: R, rest: R) -> R {
+pub(super) fn joined<R: Real>(k: R, f: R, rest: R) -> R {
     let [ln_2, ln_2_rest] = LN_2_SHORT.of::<R>();
     let sum = k.mul_add(R::of(ln_2), f);
     let rounding = k.mul_sub(R::of(ln_2), sum) + f;
@@ -95,7 +95,7 @@ fn joined<R: Real>(k: R, f: R, rest: R) -> R {
 
 /// What all logarithms have in common at the edges of their domain, x being the argument of ln.
 #[inline(always)]
-fn edges<R: Real>(x: R, value: R) -> R {
+pub(super) fn edges<R: Real>(x: R, value: R) -> R {
     // Infinity and NaN.
     let value = R::select(x.lt(R::of(f64::INFINITY)), value, x);
     let value = R::select(x.lt(R::of(0.0)), R::of(f64::NAN), value);
