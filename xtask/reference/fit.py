@@ -268,7 +268,7 @@ for name, n in (("single", 4), ("double", 13)):
 
 quarter = mpf("0.2501")
 sine = lambda z: sum((-1) ** k * pi ** (2 * k) * z ** (k - 1) / factorial(2 * k + 1) for k in range(1, 30))
-cotangent = lambda z: sum(2 * zeta(2 * k) * z ** (k - 1) for k in range(1, 140))
+cotangent = lambda z: sum(2 * zeta(2 * k) * z ** (k - 1) for k in range(1, 140)) - mpf("3.25")
 for name, n_sine, n_cotangent in (("single", 5, 8), ("double", 9, 15)):
     fit(f"SINE {name}", sine, 0, quarter, n_sine)
     fit(f"COTANGENT {name}", cotangent, 0, quarter, n_cotangent)

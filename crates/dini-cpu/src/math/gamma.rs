@@ -10,9 +10,9 @@
 //! terms.
 
 use super::{
-    logarithm::{edges, joined, log, split},
+    logarithm::{edges, in_two, joined, split},
     power::log_in_two,
-    real::{Each, Real, horner, polynomial},
+    real::{Each, Real, horner, lost_in_sum, polynomial},
 };
 
 /// Where the asymptotic series of ln Γ begins.
@@ -171,10 +171,10 @@ const SINE: Each<&[f64]> = Each {
     ],
 };
 
-/// (1/r − π cot πr)/r in r² ≤ ¼, to 2⁻²⁸ and 2⁻⁵⁴.
+/// (1/r − π cot πr)/r − 3.25 in r² ≤ ¼, to 2⁻²⁸ and 2⁻⁵⁴.
 const COTANGENT: Each<&[f64]> = Each {
     single: &[
-        3.289_868_130_423_026,
+        0.039_868_130_423_025_92,
         2.164_648_090_371_973,
         2.034_554_405_466_202,
         2.012_206_156_388_216,
@@ -184,7 +184,7 @@ const COTANGENT: Each<&[f64]> = Each {
         6.130_959_645_464_382,
     ],
     double: &[
-        3.289_868_133_696_453,
+        0.039_868_133_696_452_9,
         2.164_646_467_422_219_4,
         2.034_686_123_985_665,
         2.008_154_710_455_912,
@@ -252,15 +252,17 @@ pub(super) fn lgamma<R: Real>(x: R) -> R {
     let positive = (at_least_1 - log_below_low) - log_below;
     let (log_beyond, log_beyond_low) = (R::select(is_below, zero, log_t), R::select(is_below, zero, log_t_low));
     let next = at_least_1 + log_beyond;
-    let r = from_whole(t).abs();
+    let next_low = lost_in_sum(at_least_1, log_beyond, next) + log_beyond_low;
+    let r = from_whole(t);
     let square = r * r;
-    let log_sine = log((r * square).mul_add(polynomial(square, SINE.of::<R>()), r));
-    let negative = -(next + (log_sine + log_beyond_low));
+    let (k, f) = split((r * square).mul_add(polynomial(square, SINE.of::<R>()), r).abs());
+    let (log_sine, low) = in_two(k, f, next_low);
+    let negative = -((next + log_sine) + low);
     let value = R::select(x.lt(zero), negative, positive);
 
     // Where the formula overflows, with it; NaN as well.
     let value = R::select(product.lt(R::of(f64::INFINITY)), value, product);
-    R::select(t.eq(zero), R::of(f64::INFINITY), value)
+    R::select(r.eq(zero) & !x.gt(zero), R::of(f64::INFINITY), value)
 }
 
 /// ψ(x), to 2.5 ulp; for x < 0 of 1 or ψ(1 − x), if that is larger. NaN at 0, −1, −2, … and −∞.
@@ -288,7 +290,9 @@ pub(super) fn digamma<R: Real>(x: R) -> R {
     let inverse = one / r;
     let residual = inverse.neg_mul_add(r, one) * inverse;
     let residual = R::select(inverse.abs().lt(R::of(f64::INFINITY)), residual, zero);
-    let bend = r.neg_mul_add(horner(r * r, COTANGENT.of::<R>()), residual);
-    let value = R::select(is_positive, value, (value + bend) + inverse);
+    // The large terms of the cotangent first: where one is not much larger, they cancel.
+    let cotangent = r.neg_mul_add(R::of(3.25), inverse);
+    let reflected = (value + r.neg_mul_add(horner(r * r, COTANGENT.of::<R>()), residual)) + cotangent;
+    let value = R::select(is_positive, value, reflected);
     R::select(!is_positive & r.eq(zero), R::of(f64::NAN), value)
 }

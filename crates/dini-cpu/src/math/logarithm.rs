@@ -84,13 +84,20 @@ fn bend<R: Real>(f: R) -> R {
     }
 }
 
-/// k ln 2 + ln(1 + f) + rest
+/// k ln 2 + ln(1 + f) + rest as a sum.
 #[inline(always)]
-pub(super) fn joined<R: Real>(k: R, f: R, rest: R) -> R {
+pub(super) fn in_two<R: Real>(k: R, f: R, rest: R) -> (R, R) {
     let [ln_2, ln_2_rest] = LN_2_SHORT.of::<R>();
     let sum = k.mul_add(R::of(ln_2), f);
     let rounding = k.mul_sub(R::of(ln_2), sum) + f;
-    sum + (k.mul_add(R::of(ln_2_rest), rounding) + (bend(f) + rest))
+    (sum, k.mul_add(R::of(ln_2_rest), rounding) + (bend(f) + rest))
+}
+
+/// k ln 2 + ln(1 + f) + rest
+#[inline(always)]
+pub(super) fn joined<R: Real>(k: R, f: R, rest: R) -> R {
+    let (high, low) = in_two(k, f, rest);
+    high + low
 }
 
 /// What all logarithms have in common at the edges of their domain, x being the argument of ln.
