@@ -78,7 +78,7 @@ const STIRLING: Each<&[f64]> = Each {
 };
 
 /// ½ ln 2π − ½
-const HALF_LOG_TAU_REST: f64 = 0.418_938_533_204_672_74;
+const HALF_LOG_TAU_REST: f64 = 0.418_938_533_204_672_7;
 
 /// The positive zero of ψ less 1, in two parts.
 const ZERO_LESS_1: Each<[f64; 2]> = Each {
