@@ -56,6 +56,9 @@ impl Jit {
     /// ```
     pub fn donate(mut self, positions: impl IntoIterator<Item = usize>) -> Jit {
         self.donated.extend(positions);
+        // Each can be given away once.
+        self.donated.sort_unstable();
+        self.donated.dedup();
         self
     }
 
