@@ -143,21 +143,23 @@ pub trait Tree: Sized {
 /// ```
 pub fn flatten<T: Tree>(tree: &T) -> (Vec<Array>, TreeDef) {
     let mut leaves = vec![];
-    let def = tree.flatten_into(&mut leaves);
-    debug_assert_eq!(leaves.len(), def.n_leaves(), "{APPENDS}");
+    let def = append(&mut leaves, |leaves| tree.flatten_into(leaves));
     (leaves, def)
 }
 
 /// [`flatten`] of a value that is given away, into a list that is used again.
 pub(crate) fn into_leaves<T: Tree>(tree: T) -> (Leaves, TreeDef) {
     let mut leaves = Leaves::new();
-    let def = tree.into_leaves(&mut leaves);
-    debug_assert_eq!(leaves.len(), def.n_leaves(), "{APPENDS}");
+    let def = append(&mut leaves, |leaves| tree.into_leaves(leaves));
     (leaves, def)
 }
 
-/// What a `Tree` implementation is checked for in debug builds.
-const APPENDS: &str = "a `Tree` implementation must append the leaves of its structure";
+/// What a `Tree` implementation does with an empty list, checked in debug builds.
+fn append(leaves: &mut Vec<Array>, implementation: impl FnOnce(&mut Vec<Array>) -> TreeDef) -> TreeDef {
+    let def = implementation(leaves);
+    debug_assert_eq!(leaves.len(), def.n_leaves(), "a `Tree` implementation must append the leaves of its structure");
+    def
+}
 
 /// Builds the tree of the structure `def` from its leaves: the inverse of [`flatten`].
 ///

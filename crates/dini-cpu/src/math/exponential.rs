@@ -2,7 +2,7 @@
 //!
 //! eˣ = 2ᵏ eʳ with x = k ln 2 + r, |r| ≤ ½ ln 2 (Cody and Waite). ln 2 stands in two parts, and so do r and eʳ − 1 where
 //! much is made of the result; eˣ itself rounds r. Coefficients are minimax fits made with `xtask/reference/fit.py`; the
-//! bounds that are stated are measured by `tests/accuracy.rs`.
+//! bounds that are stated are measured by `tests/accuracy`.
 
 use super::real::{Each, Real, Whole, nearest_power, polynomial, quotient};
 use std::f64::consts::LOG2_E;
