@@ -4,8 +4,8 @@ Needs mpmath; see scalar.py. Fits are minimax polynomials on a grid of Chebyshev
 bits, then rounded; of those for single precision the digits of a double are printed, which the program rounds.
 """
 
-from mpmath import (asin, atan, bernoulli, cos, erf, erfc, erfinv, exp, expm1, factorial, fdot, findroot, floor, log,
-                    lu_solve, matrix, mp, mpf, nint, nstr, pi, psi, sign, sqrt)
+from mpmath import (asin, atan, bernoulli, cos, erf, erfc, erfinv, euler, exp, expm1, factorial, fdot, findroot, floor,
+                    log, loggamma, lu_solve, matrix, mp, mpf, nint, nstr, pi, psi, sign, sqrt, zeta)
 
 mp.prec = 200
 
@@ -219,13 +219,56 @@ fit("TAIL single", inverse_tail, mpf("-0.764"), mpf("1.01"), 11)
 fit("TAIL double", inverse_tail, mpf("-0.5"), mpf("3.1"), 10)
 
 # gamma.rs
+def possibly_at(zero, limit, function):
+    """The function, and its limit where it would be 0/0."""
+    return lambda x: limit if abs(x - zero) < mpf("1e-20") else function(x)
+
+
+SHIFT, LGAMMA_END, DIGAMMA_END = mpf("1.75"), mpf(3), mpf("2.5")
+u_of = lambda x: (x - SHIFT) / (x + SHIFT)
+x_of = lambda u: SHIFT * (1 + u) / (1 - u)
+
+near_one = possibly_at(1, euler, lambda x: loggamma(x) / ((x - 1) * (x - 2)))
+center = possibly_at(2, 1 - euler, near_one)
+for name, n in (("single", 9), ("double", 20)):
+    fit(f"LGAMMA_CENTER {name}", lambda u: center(x_of(u)), u_of(mpf(1)), u_of(LGAMMA_END), n, lambda u: 1 / center(x_of(u)))
+
+
+def stirling(z):
+    """What Stirling's formula lacks, times x, in 1/x^2."""
+    if z < mpf("1e-6"):
+        return sum(bernoulli(2 * k) / (2 * k * (2 * k - 1)) * z ** (k - 1) for k in range(1, 12))
+    x = 1 / sqrt(z)
+    return (loggamma(x) - ((x - mpf(1) / 2) * log(x) - x + log(2 * pi) / 2)) * x
+
+
+def of_large(z):
+    return (log(1 / sqrt(z)) - sqrt(z) / 2 - psi(0, 1 / sqrt(z))) / z if z > mpf("1e-6") else sum(
+        bernoulli(2 * k) / (2 * k) * z ** (k - 1) for k in range(1, 12))
+
+
+at_least = lambda z: max(z, mpf("1e-30"))
+for name, n in (("single", 3), ("double", 11)):
+    weight = lambda z: sqrt(at_least(z)) / loggamma(1 / sqrt(at_least(z)))
+    fit(f"STIRLING {name}", stirling, 0, 1 / LGAMMA_END**2, n, weight)
+
+print("HALF_LOG_TAU - 1/2:", float((log(2 * pi) - 1) / 2))
+
 zero = findroot(lambda x: psi(0, x), mpf("1.46"))
-parts("ZERO", zero, [53, 53])
+parts("ZERO single", zero, [24, 24])
+parts("ZERO double", zero, [53, 53])
+parts("ZERO - 1 single", zero - 1, [24, 24])
+parts("ZERO - 1 double", zero - 1, [53, 53])
+slope = possibly_at(zero, psi(1, zero), lambda x: psi(0, x) / (x - zero))
+for name, n in (("single", 10), ("double", 20)):
+    fit(f"DIGAMMA_CENTER {name}", lambda u: slope(x_of(u)), u_of(mpf(1)), u_of(DIGAMMA_END), n, lambda u: 1 / slope(x_of(u)))
+for name, n in (("single", 4), ("double", 13)):
+    weight = lambda z: at_least(z) / psi(0, 1 / sqrt(at_least(z)))
+    fit(f"DIGAMMA_LARGE {name}", of_large, 0, 1 / DIGAMMA_END**2, n, weight)
 
-
-def slope_from_zero(x):
-    return psi(1, zero) if abs(x - zero) < mpf("1e-20") else psi(0, x) / (x - zero)
-
-
-fit("NEAR_ZERO", lambda t: slope_from_zero(t + mpf("1.5")), mpf("-0.5"), mpf("0.5"), 22)
-fit("MIDDLE", lambda t: psi(0, t + 3), -1, 1, 22)
+quarter = mpf("0.2501")
+sine = lambda z: sum((-1) ** k * pi ** (2 * k) * z ** (k - 1) / factorial(2 * k + 1) for k in range(1, 30))
+cotangent = lambda z: sum(2 * zeta(2 * k) * z ** (k - 1) for k in range(1, 140)) - mpf("3.25")
+for name, n_sine, n_cotangent in (("single", 5, 8), ("double", 9, 15)):
+    fit(f"SINE {name}", sine, 0, quarter, n_sine)
+    fit(f"COTANGENT {name}", cotangent, 0, quarter, n_cotangent)

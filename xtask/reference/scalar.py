@@ -1,4 +1,4 @@
-"""Writes reference values of scalar functions, for crates/dini-cpu/tests/accuracy.rs.
+"""Writes reference values of scalar functions, for crates/dini-cpu/tests/accuracy.
 
 Needs mpmath:   python3 -m venv target/venv && target/venv/bin/pip install mpmath
 Run from the repository's root:   target/venv/bin/python xtask/reference/scalar.py

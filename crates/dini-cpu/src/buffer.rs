@@ -42,6 +42,7 @@ impl fmt::Display for OutOfMemory {
 
 impl std::error::Error for OutOfMemory {}
 
+#[inline]
 fn byte_len(dtype: DType, len: usize) -> usize {
     dtype.size().checked_mul(len).expect("a buffer's size fits the address space")
 }
@@ -180,10 +181,34 @@ impl Buffer {
         unsafe { slice::from_raw_parts(self.block.as_ptr(), byte_len(self.dtype, self.len)) }
     }
 
-    /// Memory for a result of the executor, which writes all of it.
-    pub(crate) fn for_result(bytes: usize) -> Result<Arc<Buffer>, OutOfMemory> {
-        // SAFETY: the type is not `bool`.
-        unsafe { Buffer::any(DType::U8, bytes) }.map(Arc::new)
+    /// Memory for a result of the executor.
+    ///
+    /// # Safety
+    /// All of it must be written before anything reads the buffer.
+    pub(crate) unsafe fn for_result(bytes: usize) -> Result<Arc<Buffer>, OutOfMemory> {
+        // SAFETY: promised by the caller.
+        unsafe { Buffer::any_shared(DType::U8, bytes) }
+    }
+
+    /// [`Buffer::any`], made where it stays: to move one that was just written costs a small call a good part of its time.
+    ///
+    /// # Safety
+    /// Every element must be written before anything reads the buffer.
+    #[inline]
+    pub(crate) unsafe fn any_shared(dtype: DType, len: usize) -> Result<Arc<Buffer>, OutOfMemory> {
+        let bytes = byte_len(dtype, len);
+        if bytes > Block::INLINE {
+            // SAFETY: promised by the caller.
+            return unsafe { Buffer::any(dtype, len) }.map(Arc::new);
+        }
+        counters::add_bytes(bytes as u64);
+        let place = Arc::<Buffer>::new_uninit();
+        // SAFETY: nobody else has the place yet; what is in the block is promised by the caller.
+        unsafe {
+            let at = Arc::as_ptr(&place).cast::<Buffer>().cast_mut();
+            at.write(Buffer { dtype, len, block: Block::inline_any() });
+            Ok(place.assume_init())
+        }
     }
 
     /// A buffer that borrows its storage and must not be dropped, nor outlive the storage.

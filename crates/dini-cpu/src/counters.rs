@@ -10,6 +10,8 @@ use std::{
 pub struct Counters {
     /// Kernels launched (one per elementwise or reduction loop nest, and per built-in operation).
     pub kernels: u64,
+    /// Of these, kernels that wrote their results past the caches.
+    pub kernels_past_caches: u64,
     /// Bytes allocated for buffers.
     pub bytes_allocated: u64,
     /// Calls of each library or host function, by [`crate::graph::Call::name`].
@@ -18,6 +20,7 @@ pub struct Counters {
 
 thread_local! {
     static KERNELS: Cell<u64> = const { Cell::new(0) };
+    static KERNELS_PAST_CACHES: Cell<u64> = const { Cell::new(0) };
     static BYTES: Cell<u64> = const { Cell::new(0) };
     // Few distinct names: a scan of a short list beats a map.
     static CALLS: RefCell<Vec<(&'static str, u64)>> = const { RefCell::new(Vec::new()) };
@@ -27,6 +30,7 @@ thread_local! {
 pub fn snapshot() -> Counters {
     Counters {
         kernels: KERNELS.get(),
+        kernels_past_caches: KERNELS_PAST_CACHES.get(),
         bytes_allocated: BYTES.get(),
         calls: CALLS.with_borrow(|calls| calls.iter().copied().collect()),
     }
@@ -41,16 +45,23 @@ impl Counters {
         });
         Counters {
             kernels: self.kernels - earlier.kernels,
+            kernels_past_caches: self.kernels_past_caches - earlier.kernels_past_caches,
             bytes_allocated: self.bytes_allocated - earlier.bytes_allocated,
             calls: calls.collect(),
         }
     }
 }
 
+#[inline]
 pub(crate) fn add_kernels(n: u64) {
     KERNELS.set(KERNELS.get() + n);
 }
 
+pub(crate) fn add_kernels_past_caches(n: u64) {
+    KERNELS_PAST_CACHES.set(KERNELS_PAST_CACHES.get() + n);
+}
+
+#[inline]
 pub(crate) fn add_bytes(n: u64) {
     BYTES.set(BYTES.get() + n);
 }
@@ -71,11 +82,12 @@ mod tests {
         add_calls("before", 1);
         let start = snapshot();
         add_kernels(2);
+        add_kernels_past_caches(1);
         add_bytes(64);
         add_calls("solve", 1);
         add_calls("solve", 1);
         let counted = snapshot().since(&start);
-        assert_eq!((counted.kernels, counted.bytes_allocated), (2, 64));
+        assert_eq!((counted.kernels, counted.kernels_past_caches, counted.bytes_allocated), (2, 1, 64));
         assert_eq!(counted.calls, BTreeMap::from([("solve", 2)]));
     }
 }

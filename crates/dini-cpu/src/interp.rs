@@ -226,7 +226,8 @@ impl Program {
         }
         for &slot in &self.results {
             let Slot::Result { bytes } = self.slots[slot.0 as usize] else { continue };
-            frame.give(slot, Buffer::for_result(bytes)?);
+            // SAFETY: the steps write all of a result before one of them or the caller reads it.
+            frame.give(slot, unsafe { Buffer::for_result(bytes) }?);
         }
         // SAFETY: the slots hold what the schedule says: inputs of the types that it was made for, fresh results, and
         // the frame's own temporaries.

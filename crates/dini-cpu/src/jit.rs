@@ -245,6 +245,11 @@ impl Streaming {
 }
 
 impl Machine {
+    /// Whether a run from point 0 on writes past the caches.
+    pub fn is_past_caches(&self, table: &[*mut u8]) -> bool {
+        self.streaming.as_ref().is_some_and(|streaming| streaming.fits(table, 0))
+    }
+
     /// Lets what is written stay in the caches.
     pub fn keep_in_caches(&mut self) {
         self.streaming = None;

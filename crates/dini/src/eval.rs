@@ -90,8 +90,10 @@ pub(crate) fn eval_whole(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<A
     if let Some(x) = inputs.iter().find(|x| !x.is_concrete()) {
         return Err(Error::new(ErrorKind::Internal, format!("evaluation of a traced value: {}", x.provenance())));
     }
-    run(&entry.program, &entry.compiled, &entry.outs, [&[], inputs], Origin { what: prim.name(), at })
-        .map(Results::into_vec)
+    let mut results = Results::new();
+    let origin = Origin { what: prim.name(), at };
+    run(&entry.program, &entry.compiled, &entry.outs, [&[], inputs], origin, &mut results)
+        .map(|()| results.into_vec())
         // An error that has a line is the user's own, from a host function.
         .map_err(|e| if e.location().is_some() { e } else { e.op(prim.name()).at(at) })
 }
@@ -114,19 +116,20 @@ fn make(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Entry> {
 /// What a run gives: few arrays need no list of their own.
 pub(crate) type Results = SmallVec<[Array; 4]>;
 
-/// Runs a compiled program on concrete arrays: `captures`, then `args`.
+/// Runs a compiled program on concrete arrays: `captures`, then `args`. Appends the results.
 pub(crate) fn run(
     program: &Arc<Program>,
     compiled: &Compiled,
     outs: &[Aval],
     [captures, args]: [&[Array]; 2],
     origin: Origin,
-) -> Result<Results> {
+    results: &mut Results,
+) -> Result<()> {
     let input = |i: usize| {
         let x = captures.get(i).unwrap_or_else(|| &args[i - captures.len()]);
         &x.as_concrete().expect("checked by the caller").data
     };
-    run_on(program, compiled, outs, input, |_| unreachable!("nothing is donated"), origin)
+    run_on(program, compiled, outs, input, |_| unreachable!("nothing is donated"), origin, results)
 }
 
 /// [`run`] on concrete arrays of which those in `donated`, positions among the program's inputs, are given away: their
@@ -136,16 +139,17 @@ pub(crate) fn run_donating(
     compiled: &Compiled,
     outs: &[Aval],
     captures: &[Array],
-    (args, donated): (Vec<Array>, &[usize]),
+    (args, donated): (&mut Vec<Array>, &[usize]),
     origin: Origin,
-) -> Result<Results> {
+    results: &mut Results,
+) -> Result<()> {
     let captured = captures.iter().cloned();
     let data = |x: Array| Some(x.into_data().expect("checked by the caller"));
-    let mut kept: Vec<Option<Arc<Buffer>>> = captured.chain(args).map(data).collect();
+    let mut kept: Vec<Option<Arc<Buffer>>> = captured.chain(args.drain(..)).map(data).collect();
     let mut gifts = vec![None; kept.len()];
     donated.iter().for_each(|&i| gifts[i] = kept[i].take());
     let input = |i: usize| kept[i].as_ref().expect("is not donated");
-    run_on(program, compiled, outs, input, |i| gifts[i].take().expect("is asked for once"), origin)
+    run_on(program, compiled, outs, input, |i| gifts[i].take().expect("is asked for once"), origin, results)
 }
 
 /// Runs a compiled program on buffers.
@@ -156,13 +160,12 @@ fn run_on<'a>(
     input: impl Fn(usize) -> &'a Arc<Buffer>,
     donated: impl FnMut(usize) -> Arc<Buffer>,
     origin: Origin,
-) -> Result<Results> {
-    let mut results = Results::new();
+    results: &mut Results,
+) -> Result<()> {
     compiled.run(program, input, donated, |data| {
         results.push(match data {
             Ok(data) => Array::concrete(outs[results.len()].clone(), data, origin),
             Err(e) => Array::poison(e),
         });
-    })?;
-    Ok(results)
+    })
 }

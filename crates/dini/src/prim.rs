@@ -30,6 +30,7 @@ use crate::{
     ir::{Program, dce::CutEqn},
     lower::LowerCx,
     ops,
+    prim::structural::check_extents,
     shape::Aval,
     trace::{PartialEval, bind, bind_at},
 };
@@ -313,7 +314,9 @@ impl<P: Primitive> DynPrimitive for P {
     }
 
     fn infer(&self, avals: &[Aval]) -> Result<Vec<Aval>> {
-        (P::RULES.infer)(self, avals)
+        let outs = (P::RULES.infer)(self, avals)?;
+        outs.iter().try_for_each(|out| check_extents(&out.shape))?;
+        Ok(outs)
     }
 
     fn jvp(&self, primals: &[Array], tangents: &[Option<Array>], at: Loc) -> Result<Duals> {

@@ -61,10 +61,13 @@ impl<'a, F> Flat<'a, F> {
 
 /// Every leaf, or the first poison.
 pub(crate) fn sound(leaves: Vec<Array>) -> Result<Vec<Array>> {
-    match leaves.iter().find_map(|x| x.as_poison()) {
-        Some(e) => Err(e.clone()),
-        None => Ok(leaves),
-    }
+    check_sound(&leaves)?;
+    Ok(leaves)
+}
+
+/// The first poison among leaves.
+pub(crate) fn check_sound(leaves: &[Array]) -> Result<()> {
+    leaves.iter().find_map(|x| x.as_poison()).map_or(Ok(()), |e| Err(e.clone()))
 }
 
 /// Tangents or cotangents as the user sees them, made at their line: zeros where symbolic, `float0` where there is none.

@@ -16,6 +16,7 @@ pub mod derive;
 mod difference;
 mod erased;
 mod impls;
+mod leaves;
 mod map;
 mod outcome;
 mod print;
@@ -24,6 +25,7 @@ pub use axes::{Axes, IntoAxes};
 pub use def::TreeDef;
 pub use dini_derive::Tree;
 pub use erased::StaticField;
+pub(crate) use leaves::Leaves;
 pub use map::MapKey;
 pub use outcome::Outcome;
 
@@ -140,21 +142,23 @@ pub trait Tree: Sized {
 /// assert_eq!(def.to_string(), "(*, [*, *])");
 /// ```
 pub fn flatten<T: Tree>(tree: &T) -> (Vec<Array>, TreeDef) {
-    collected(|leaves| tree.flatten_into(leaves))
-}
-
-/// [`flatten`] of a value that is given away.
-pub(crate) fn into_leaves<T: Tree>(tree: T) -> (Vec<Array>, TreeDef) {
-    collected(|leaves| tree.into_leaves(leaves))
-}
-
-/// What a `Tree` implementation appends, checked in debug builds.
-fn collected(append: impl FnOnce(&mut Vec<Array>) -> TreeDef) -> (Vec<Array>, TreeDef) {
-    // Room for a few is made faster than by growing.
-    let mut leaves = Vec::with_capacity(4);
-    let def = append(&mut leaves);
-    debug_assert_eq!(leaves.len(), def.n_leaves(), "a `Tree` implementation must append the leaves of its structure");
+    let mut leaves = vec![];
+    let def = append(&mut leaves, |leaves| tree.flatten_into(leaves));
     (leaves, def)
+}
+
+/// [`flatten`] of a value that is given away, into a list that is used again.
+pub(crate) fn into_leaves<T: Tree>(tree: T) -> (Leaves, TreeDef) {
+    let mut leaves = Leaves::new();
+    let def = append(&mut leaves, |leaves| tree.into_leaves(leaves));
+    (leaves, def)
+}
+
+/// What a `Tree` implementation does with an empty list, checked in debug builds.
+fn append(leaves: &mut Vec<Array>, implementation: impl FnOnce(&mut Vec<Array>) -> TreeDef) -> TreeDef {
+    let def = implementation(leaves);
+    debug_assert_eq!(leaves.len(), def.n_leaves(), "a `Tree` implementation must append the leaves of its structure");
+    def
 }
 
 /// Builds the tree of the structure `def` from its leaves: the inverse of [`flatten`].
@@ -174,12 +178,17 @@ fn collected(append: impl FnOnce(&mut Vec<Array>) -> TreeDef) -> (Vec<Array>, Tr
 /// # Ok::<(), Error>(())
 /// ```
 pub fn unflatten<T: Tree>(def: &TreeDef, leaves: Vec<Array>) -> Result<T> {
+    unflatten_from(def, leaves.into_iter())
+}
+
+/// [`unflatten`] of leaves that stand in a list of any kind.
+pub(crate) fn unflatten_from<T: Tree>(def: &TreeDef, mut leaves: impl ExactSizeIterator<Item = Array>) -> Result<T> {
     if leaves.len() != def.n_leaves() {
         let message =
             format!("the number of leaves is {}, expected {} for the structure `{def}`", leaves.len(), def.n_leaves());
         return Err(structure_error("unflatten", message));
     }
-    T::unflatten_from(def, &mut leaves.into_iter())
+    T::unflatten_from(def, &mut leaves)
 }
 
 /// Applies `f` to every leaf.

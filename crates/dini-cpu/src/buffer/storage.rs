@@ -4,7 +4,8 @@
 //! are given back are kept, up to a limit, and handed out again. Single elements stand in the block itself: an allocation
 //! costs as much as many a call of a compiled function of scalars.
 //!
-//! Invariant: every byte of a block is initialized, with zeros or with what an earlier owner left.
+//! Invariant: every byte of a block is initialized, with zeros or with what an earlier owner left, unless its maker promised
+//! to write it ([`Block::inline_any`]).
 
 use super::{
     ALIGNMENT, OutOfMemory, SMALL_ALIGNMENT,
@@ -14,6 +15,7 @@ use std::{
     alloc::{Layout, alloc, alloc_zeroed, dealloc},
     cell::UnsafeCell,
     collections::BTreeMap,
+    mem::MaybeUninit,
     ptr::NonNull,
     sync::{Mutex, PoisonError},
 };
@@ -30,9 +32,6 @@ const MAX_KEPT_TOTAL: usize = 256 << 20;
 /// Allocations below this size make do with [`SMALL_ALIGNMENT`], which the allocator gives much faster.
 const MIN_ALIGNED: usize = 1 << 10;
 
-/// Bytes that need no allocation.
-const INLINE: usize = 16;
-
 /// Owned memory.
 pub(super) struct Block {
     place: Place,
@@ -40,7 +39,7 @@ pub(super) struct Block {
 
 enum Place {
     /// In the block itself: its address changes when the block moves.
-    Inline(UnsafeCell<InlineBytes>),
+    Inline(UnsafeCell<MaybeUninit<InlineBytes>>),
     /// Allocated.
     Heap(Allocation),
     /// Somebody else's.
@@ -48,7 +47,7 @@ enum Place {
 }
 
 #[repr(C, align(16))]
-struct InlineBytes([u8; INLINE]);
+struct InlineBytes([u8; Block::INLINE]);
 
 struct Allocation {
     data: NonNull<u8>,
@@ -93,11 +92,24 @@ fn rounded(bytes: usize) -> Option<usize> {
 }
 
 impl Block {
+    /// Bytes that need no allocation.
+    pub const INLINE: usize = 16;
+
+    /// [`Block::INLINE`] bytes of any content.
+    ///
+    /// # Safety
+    /// Nobody may read a byte before it is written.
+    #[inline]
+    pub unsafe fn inline_any() -> Block {
+        Block { place: Place::Inline(UnsafeCell::new(MaybeUninit::uninit())) }
+    }
+
     /// At least this many bytes, and whether they are known to be zeros.
     #[inline]
     pub fn new(bytes: usize) -> Result<(Block, bool), OutOfMemory> {
-        if bytes <= INLINE {
-            return Ok((Block { place: Place::Inline(UnsafeCell::new(InlineBytes([0; INLINE]))) }, true));
+        if bytes <= Block::INLINE {
+            let zeros = MaybeUninit::new(InlineBytes([0; Block::INLINE]));
+            return Ok((Block { place: Place::Inline(UnsafeCell::new(zeros)) }, true));
         }
         Block::allocated(bytes)
     }
@@ -134,7 +146,7 @@ impl Block {
     /// Size in bytes; 0 for borrowed memory.
     pub fn capacity(&self) -> usize {
         match &self.place {
-            Place::Inline(_) => INLINE,
+            Place::Inline(_) => Block::INLINE,
             Place::Heap(allocation) => allocation.capacity,
             Place::Borrowed(_) => 0,
         }

@@ -11,7 +11,8 @@ use crate::{
     executable::RunError,
     schedule::{Slot, SlotId, Step, Tensor},
 };
-use std::{array, ptr::null_mut, sync::Arc};
+use smallvec::SmallVec;
+use std::{ptr::null_mut, sync::Arc};
 
 /// What the stack has room for.
 const MOST_ADDRESSES: usize = 16;
@@ -76,27 +77,29 @@ impl DirectProgram {
         input: impl Fn(usize) -> &'a Arc<Buffer>,
         mut output: impl FnMut(Arc<Buffer>),
     ) -> Result<(), RunError> {
-        let mut results: [Option<Arc<Buffer>>; MOST_RESULTS] = array::from_fn(|_| None);
-        for (result, &(dtype, len)) in results.iter_mut().zip(&self.results) {
+        let mut results = SmallVec::<[Arc<Buffer>; MOST_RESULTS]>::new();
+        for &(dtype, len) in &self.results {
             // SAFETY: the code writes all of it before anybody sees it.
-            *result = Some(Arc::new(unsafe { Buffer::any(dtype, len) }?));
+            results.push(unsafe { Buffer::any_shared(dtype, len) }?);
         }
         let mut table = [null_mut(); MOST_ADDRESSES];
         for (address, place) in table.iter_mut().zip(&self.table) {
             *address = match *place {
                 Place::Input(i) => input(i).as_ptr(),
                 Place::Constant(slot) => constant(slots, slot).as_ptr(),
-                Place::Result(i) => results[i].as_ref().expect("made above").as_ptr(),
+                Place::Result(i) => results[i].as_ptr(),
             };
         }
         counters::add_kernels(1);
         // SAFETY: the table holds what the schedule says.
         unsafe { program.enter(&mut table[..=self.table.len()], &mut [0; MOST_CELLS]) }?;
+        // They leave in order.
+        let mut results = results.drain(..);
         for place in &self.outputs {
             output(match *place {
                 Place::Input(i) => input(i).clone(),
                 Place::Constant(slot) => constant(slots, slot).clone(),
-                Place::Result(i) => results[i].take().expect("leaves once"),
+                Place::Result(_) => results.next().expect("leaves once"),
             });
         }
         Ok(())

@@ -21,6 +21,7 @@ use super::{
     strided::{self, with_bits},
 };
 use crate::{
+    counters,
     dtype::DType,
     element::ElementBytes,
     graph::Strided,
@@ -170,6 +171,9 @@ impl TileProgram {
         frame.n_kernels += 1;
         self.bind(frame);
         let bases = &mut frame.bases[self.first_base..][..self.bases.len()];
+        if self.machine.as_ref().is_some_and(|machine| machine.is_past_caches(bases)) {
+            counters::add_kernels_past_caches(1);
+        }
         // SAFETY: promised by the caller; registers are written before they are read, by the kernel's order.
         unsafe {
             if self.pays_for_threads() {

@@ -91,7 +91,6 @@ binary! {
         [u8 u32 u64 i32 i64] |x, y| if y == 0 { !0 } else { x.wrapping_div(y) };
     }
     Rem {
-        [f32 f64] |x, y| x % y;
         [u8 u32 u64 i32 i64] |x, y| if y == 0 { x } else { x.wrapping_rem(y) };
     }
     // The larger of +0 and −0 is +0: equal operands differ in their sign bit at most. The sum carries a NaN.

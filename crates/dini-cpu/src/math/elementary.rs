@@ -1,14 +1,14 @@
 //! Real functions as operations of loops: one empty type per function.
 //!
-//! Most are written over [`Real`] and vectorize in both precisions. Those of the gamma function run element by element in
-//! `f64`, and so do the rare arguments of others; `f32` results are those of `f64` then, rounded.
+//! Nearly all are written over [`Real`] and vectorize in both precisions. `polygamma` runs element by element in `f64`,
+//! and so do the rare arguments of others; `f32` results are those of `f64` then, rounded.
 
 use super::{
     error_function as ef, exponential as ex, gamma, hyperbolic as hy, inverse_trigonometric as it, logarithm as ln,
     loops::{Binary, Float, Guarded, GuardedBinary, Unary},
-    power,
+    polygamma, power,
     real::Real,
-    root, trigonometric as tr,
+    remainder, root, trigonometric as tr,
 };
 
 macro_rules! functions {
@@ -86,8 +86,8 @@ functions! {
     Erf = ef::erf;
     Erfc = ef::erfc;
     ErfInv = ef::erf_inv;
-    Lgamma = lgamma;
-    Digamma = digamma;
+    Lgamma = gamma::lgamma;
+    Digamma = gamma::digamma;
 }
 
 guarded! {
@@ -98,17 +98,13 @@ guarded! {
 
 guarded_of_two! {
     Pow = power::pow, unless power::is_rare, then libm::pow;
+    Rem = remainder::rem, unless remainder::is_rare, then f64_remainder;
     Atan2 = it::atan2, unless it::is_rare, then libm::atan2;
 }
 
-#[inline(always)]
-fn lgamma<A: Float>(x: A) -> A {
-    A::narrow(libm::lgamma(x.widen()))
-}
-
-#[inline(always)]
-fn digamma<A: Float>(x: A) -> A {
-    A::narrow(gamma::digamma(x.widen()))
+/// Exact, so that of widened numbers is theirs.
+fn f64_remainder(x: f64, y: f64) -> f64 {
+    x % y
 }
 
 pub(super) struct Polygamma;
@@ -117,6 +113,6 @@ impl<A: Float> Binary<A> for Polygamma {
     type Out = A;
     #[inline(always)]
     fn at(n: A, x: A) -> A {
-        A::narrow(gamma::polygamma(n.widen(), x.widen()))
+        A::narrow(polygamma::polygamma(n.widen(), x.widen()))
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     exponential::{Scaled, scaled_expm1},
     logarithm::log,
-    real::{Each, Real, horner_in_two, polynomial},
+    real::{Each, Real, horner_in_two, lost_in_sum, polynomial},
 };
 use std::f64::consts::FRAC_2_SQRT_PI;
 
@@ -164,14 +164,6 @@ pub(super) fn erfc<R: Real>(x: R) -> R {
     R::select(t.lt(R::of(0.6)), near_one, value)
 }
 
-/// What a sum of two has lost.
-#[inline(always)]
-fn lost_in_sum<R: Real>(x: R, y: R, sum: R) -> R {
-    let x_part = sum - y;
-    let y_part = sum - x_part;
-    (x - x_part) + (y - y_part)
-}
-
 /// y/x for y = erf⁻¹ x in w = −ln(1 − x²) < 6.25, to 2⁻²²; single precision: < 5, to 2⁻²⁸.
 const CENTER: Each<&[f64]> = Each {
     single: &[
@@ -255,7 +247,9 @@ pub(super) fn erf_inv<R: Real>(x: R) -> R {
 #[inline(always)]
 fn halley_step<R: Real>(x: R, y: R) -> R {
     let one = R::of(1.0);
-    let difference = R::select(x.lt(R::of(0.53)), erf(y) - x, (one - x) - erfc(y));
+    // (erf y)/y − 1 is small, and x is so near to y that their difference is exact.
+    let near = y.mul_add(polynomial(y * y, SERIES.of::<R>()), y - x);
+    let difference = R::select(x.lt(R::of(0.53)), near, (one - x) - erfc(y));
     let e = difference / (R::of(FRAC_2_SQRT_PI) * super::exponential::exp(-(y * y)));
     let improved = y - e / y.mul_add(e, one);
     // The series starts with x √π/2, and the next term is below the precision.

@@ -2,9 +2,9 @@
 //!
 //! eˣ = 2ᵏ eʳ with x = k ln 2 + r, |r| ≤ ½ ln 2 (Cody and Waite). ln 2 stands in two parts, and so do r and eʳ − 1 where
 //! much is made of the result; eˣ itself rounds r. Coefficients are minimax fits made with `xtask/reference/fit.py`; the
-//! bounds that are stated are measured by `tests/accuracy.rs`.
+//! bounds that are stated are measured by `tests/accuracy`.
 
-use super::real::{Each, Real, Whole, nearest_power, polynomial};
+use super::real::{Each, Real, Whole, nearest_power, polynomial, quotient};
 use std::f64::consts::LOG2_E;
 
 /// ln 2 in two parts; the first is so short that its products with exponents are exact.
@@ -178,7 +178,7 @@ pub(super) fn expm1<R: Real>(x: R) -> R {
 /// 1/(1 + e⁻ˣ), to 2.5 ulp.
 #[inline(always)]
 pub(super) fn logistic<R: Real>(x: R) -> R {
-    let e = exp(-x.abs());
-    let numerator = R::select(x.lt(R::of(0.0)), e, R::of(1.0));
-    numerator / (R::of(1.0) + e)
+    let (zero, one, e) = (R::of(0.0), R::of(1.0), exp(-x.abs()));
+    let sum = one + e;
+    quotient((R::select(x.lt(zero), e, one), zero), (sum, (one - sum) + e))
 }

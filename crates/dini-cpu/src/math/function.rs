@@ -1,8 +1,8 @@
 //! Elementary functions by name, over any [`Real`]: what an emitter of machine code records.
 
 use super::{
-    error_function as ef, exponential as ex, hyperbolic as hy, inverse_trigonometric as it, logarithm as ln, power,
-    real::Real, root, trigonometric as tr,
+    error_function as ef, exponential as ex, gamma, hyperbolic as hy, inverse_trigonometric as it, logarithm as ln,
+    power, real::Real, remainder, root, trigonometric as tr,
 };
 use crate::scalar::ScalarOp;
 
@@ -40,6 +40,9 @@ pub(crate) fn evaluate<R: Real>(op: ScalarOp, x: R, y: R) -> Option<Evaluated<R>
         ScalarOp::Erf => (ef::erf(x), None),
         ScalarOp::Erfc => (ef::erfc(x), None),
         ScalarOp::ErfInv => (ef::erf_inv(x), None),
+        ScalarOp::Lgamma => (gamma::lgamma(x), None),
+        ScalarOp::Digamma => (gamma::digamma(x), None),
+        ScalarOp::Rem => (remainder::rem(x, y), Some(remainder::is_rare(x, y))),
         ScalarOp::Pow => (power::pow(x, y), Some(power::is_rare(x, y))),
         ScalarOp::Neg
         | ScalarOp::Abs
@@ -48,8 +51,6 @@ pub(crate) fn evaluate<R: Real>(op: ScalarOp, x: R, y: R) -> Option<Evaluated<R>
         | ScalarOp::Ceil
         | ScalarOp::Round
         | ScalarOp::Sqrt
-        | ScalarOp::Lgamma
-        | ScalarOp::Digamma
         | ScalarOp::Polygamma
         | ScalarOp::IsFinite
         | ScalarOp::Not
@@ -57,7 +58,6 @@ pub(crate) fn evaluate<R: Real>(op: ScalarOp, x: R, y: R) -> Option<Evaluated<R>
         | ScalarOp::Sub
         | ScalarOp::Mul
         | ScalarOp::Div
-        | ScalarOp::Rem
         | ScalarOp::Powi(_)
         | ScalarOp::Max
         | ScalarOp::Min

@@ -1,222 +1,298 @@
-//! Derivatives of ln Γ.
+//! ln Γ and its derivative ψ.
+//!
+//! With t = |x|, both are fits in a = t or a = t + 1, whichever is in [1, 3), divided by their zeros there, and asymptotic
+//! series beyond. Below 1 the recurrences lead there,
+//! ln Γ(t) = ln Γ(1 + t) − ln t and ψ(t) = ψ(1 + t) − 1/t, and for negative x the reflections
+//! ln Γ(−t) = −ln Γ(1 + t) − ln |sin πt/π| and ψ(−t) = ψ(1 + t) + π cot πt, in which only the distance of t from the
+//! nearest whole number counts, which is exact.
+//!
+//! Between the poles both have zeros next to which the absolute error is small, not the relative one: it is that of the
+//! terms.
 
-use super::{exponential::exp, logarithm::log1p, real::horner};
-use std::f64::consts::PI;
+use super::{
+    logarithm::{edges, in_two, joined, split},
+    power::log_in_two,
+    real::{Each, Real, horner, lost_in_sum, polynomial},
+};
 
-/// The positive zero of ψ, most significant part first.
-const ZERO: [f64; 2] = [1.461_632_144_968_362_2, 9.549_995_429_965_697e-17];
+/// Where the asymptotic series of ln Γ begins.
+const LGAMMA_FROM: f64 = 3.0;
 
-/// ψ(x)/(x − zero) in x − 1.5 on [1, 2], to 2⁻⁵⁵.
-const NEAR_ZERO: [f64; 22] = [
-    0.951_055_876_031_833,
-    -0.423_627_421_281_460_7,
-    0.240_542_484_240_773_9,
-    -0.148_404_923_053_849_64,
-    0.094_988_724_454_983_6,
-    -0.061_922_133_278_187_77,
-    0.040_760_833_810_220_394,
-    -0.026_975_796_552_939_826,
-    0.017_907_252_497_178_95,
-    -0.011_908_222_431_417_224,
-    0.007_926_943_778_878_176,
-    -0.005_279_906_824_677_262,
-    0.003_519_014_324_453_645,
-    -0.002_345_744_373_278_944_5,
-    0.001_556_587_015_515_107_1,
-    -0.001_035_165_303_908_701,
-    0.000_723_479_123_734_090_9,
-    -0.000_490_057_867_032_091_5,
-    0.000_226_945_505_234_025_02,
-    -0.000_137_504_462_844_562_93,
-    0.000_259_915_348_233_223_7,
-    -0.000_183_782_225_055_186_76,
-];
+/// Where that of ψ begins: further on, fits would have more rounding.
+const DIGAMMA_FROM: f64 = 2.5;
 
-/// ψ(x) in x − 3 on [2, 4], to 2⁻⁵⁶.
-const MIDDLE: [f64; 22] = [
-    0.922_784_335_098_467_1,
-    0.394_934_066_848_226_5,
-    -0.077_056_903_159_591_9,
-    0.019_823_233_711_132_003,
-    -0.005_677_755_143_464_522,
-    0.001_718_061_984_597_105_8,
-    -0.000_536_777_380_458_478,
-    0.000_171_106_196_303_738_86,
-    -5.526_783_768_325_598e-5,
-    1.801_263_795_671_858_7e-5,
-    -5.907_300_655_489_447e-6,
-    1.945_889_968_701_415e-6,
-    -6.431_880_481_684_81e-7,
-    2.130_718_749_189_405e-7,
-    -7.037_892_835_119_116e-8,
-    2.332_277_703_273_801_4e-8,
-    -8.126_922_669_736_136e-9,
-    2.747_192_123_549_461e-9,
-    -6.361_051_722_772_514e-10,
-    1.925_096_196_378_991_6e-10,
-    -1.814_752_993_370_200_4e-10,
-    6.412_819_041_077_476e-11,
-];
+/// ln Γ(a)/((a − 1)(a − 2)) on [1, 3] in u = (a − 1.75)/(a + 1.75), to 2⁻²⁷ and 2⁻⁶⁰: next to the singularity at 0 this
+/// is as smooth as at infinity.
+const LGAMMA_CENTER: Each<&[f64]> = Each {
+    single: &[
+        0.450_139_312_339_538_13,
+        -0.418_185_495_309_090_94,
+        0.127_189_745_002_853_6,
+        -0.144_383_592_370_025_74,
+        0.084_149_596_131_421_05,
+        -0.089_457_066_756_219_78,
+        0.062_393_055_252_359_03,
+        -0.075_055_032_373_295_74,
+        0.060_401_939_725_236_636,
+    ],
+    double: &[
+        0.450_139_312_109_256_3,
+        -0.418_185_553_188_349_6,
+        0.127_189_924_993_394_68,
+        -0.144_373_038_796_733_7,
+        0.084_129_642_380_069_48,
+        -0.089_974_340_603_617_63,
+        0.063_114_205_318_368_2,
+        -0.065_793_685_850_147_26,
+        0.050_458_649_249_893_51,
+        -0.051_947_594_933_536_75,
+        0.042_010_678_964_529_12,
+        -0.042_946_241_533_389_745,
+        0.035_970_562_029_715_28,
+        -0.036_596_427_207_158_826,
+        0.031_598_327_654_930_08,
+        -0.032_211_897_158_636_274,
+        0.026_326_000_369_694_267,
+        -0.025_534_436_961_398_9,
+        0.035_114_259_649_327_94,
+        -0.038_959_484_060_776_25,
+    ],
+};
 
-/// B₂ₖ/(2k) for k = 1, 2, …
-const BERNOULLI: [f64; 13] = [
-    1.0 / 12.0,
-    -1.0 / 120.0,
-    1.0 / 252.0,
-    -1.0 / 240.0,
-    1.0 / 132.0,
-    -691.0 / 32_760.0,
-    1.0 / 12.0,
-    -3617.0 / 8160.0,
-    43_867.0 / 14_364.0,
-    -174_611.0 / 6600.0,
-    77_683.0 / 276.0,
-    -236_364_091.0 / 65_520.0,
-    657_931.0 / 12.0,
-];
+/// x (ln Γ(x) − (x − ½) ln x + x − ½ ln 2π) in 1/x² for x ≥ 3, to 2⁻²⁹ and 2⁻⁶⁰ of ln Γ.
+const STIRLING: Each<&[f64]> = Each {
+    single: &[0.083_333_162_401_872_23, -0.002_769_888_397_829_458, 0.000_678_974_246_756_351_2],
+    double: &[
+        0.083_333_333_333_331_44,
+        -0.002_777_777_776_940_904_8,
+        0.000_793_650_656_370_271_6,
+        -0.000_595_226_349_935_570_7,
+        0.000_841_142_982_775_973_1,
+        -0.001_896_848_445_271_437,
+        0.005_921_660_864_173_191,
+        -0.021_152_655_585_214_952,
+        0.068_625_779_813_514_16,
+        -0.158_408_994_290_825_58,
+        0.181_351_909_175_320_93,
+    ],
+};
 
-/// ψ(x), to 2.5 ulp for x > 0; NaN at 0, −1, −2, … Between those poles the absolute error is small, not the relative one
-/// near the zeros.
-///
-/// x ≥ 7: the asymptotic series ln x − 1/(2x) − Σ B₂ₖ/(2k x²ᵏ); from 4 on ψ(x) = ψ(x + 1) − 1/x leads there. On [1, 4]
-/// fits; the lower one keeps the relative precision at the zero. Below 1 the recurrence leads to them.
-/// Negative x: the reflection ψ(x) = ψ(1 − x) − π cot πx.
-#[inline(always)]
-pub(super) fn digamma(x: f64) -> f64 {
-    if x <= 0.0 {
-        if x == x.floor() {
-            return f64::NAN;
-        }
-        // x minus the nearest integer is exact, and all that the cotangent depends on.
-        let angle = PI * (x - x.round_ties_even());
-        return digamma_positive(1.0 - x) - PI / libm::tan(angle);
-    }
-    digamma_positive(x)
+/// ½ ln 2π − ½
+const HALF_LOG_TAU_REST: f64 = 0.418_938_533_204_672_7;
+
+/// The positive zero of ψ less 1, in two parts.
+const ZERO_LESS_1: Each<[f64; 2]> = Each {
+    single: [0.461_632_132_530_212_4, 1.243_815_006_546_356e-8],
+    double: [0.461_632_144_968_362_36, -1.552_234_816_285_867_7e-17],
+};
+
+/// ψ(a)/(a − zero) on [1, 2.5] in u, to 2⁻²⁹ and 2⁻⁶⁰.
+const DIGAMMA_CENTER: Each<&[f64]> = Each {
+    single: &[
+        0.858_183_216_662_598_2,
+        -1.141_891_233_707_946_8,
+        0.782_830_701_193_305_9,
+        -0.820_430_516_225_707_6,
+        0.770_960_989_800_963_3,
+        -0.793_928_921_980_217_5,
+        0.778_333_341_978_703_2,
+        -0.739_052_455_910_191_9,
+        0.766_443_647_552_674_4,
+        -1.467_379_197_657_249_7,
+    ],
+    double: &[
+        0.858_183_217_126_299_5,
+        -1.141_891_197_538_37,
+        0.782_830_191_024_149_2,
+        -0.820_442_935_417_253_3,
+        0.771_037_569_459_195_7,
+        -0.792_700_302_852_314,
+        0.775_241_264_997_021_8,
+        -0.787_180_028_177_499_4,
+        0.777_890_750_587_408_5,
+        -0.785_134_073_727_212_7,
+        0.779_269_324_070_883_8,
+        -0.784_079_035_984_003_1,
+        0.780_231_123_186_622_5,
+        -0.783_897_000_347_513_9,
+        0.774_746_717_852_663,
+        -0.783_166_438_419_422,
+        0.879_699_310_912_213_9,
+        -0.625_462_572_563_185_6,
+        0.122_957_803_307_166_94,
+        -2.765_907_054_105_838_4,
+    ],
+};
+
+/// x² (ln x − 1/(2x) − ψ(x)) in 1/x² for x ≥ 2.5, to 2⁻³⁰ and 2⁻⁵⁸ of ψ.
+const DIGAMMA_LARGE: Each<&[f64]> = Each {
+    single: &[
+        0.083_333_128_945_036_2,
+        -0.008_321_915_481_680_523,
+        0.003_752_492_355_410_896,
+        -0.002_348_278_661_114_279_3,
+    ],
+    double: &[
+        0.083_333_333_333_316_36,
+        -0.008_333_333_325_527_091,
+        0.003_968_252_655_766_704,
+        -0.004_166_551_614_277_643,
+        0.007_569_605_538_474_308,
+        -0.020_872_947_445_819_29,
+        0.077_739_084_674_273_5,
+        -0.336_298_304_007_298_27,
+        1.424_585_972_956_734_3,
+        -5.079_512_125_120_988,
+        13.376_058_962_878_567,
+        -22.343_347_785_766_48,
+        17.471_390_095_401_73,
+    ],
+};
+
+/// (sin πr/(πr) − 1)/r² in r² ≤ ¼, to 2⁻³¹ and 2⁻⁶⁷.
+const SINE: Each<&[f64]> = Each {
+    single: &[
+        -1.644_934_066_574_387_2,
+        0.811_742_370_407_655_6,
+        -0.190_750_064_128_365_54,
+        0.026_128_069_659_807_2,
+        -0.002_255_079_938_041_924_6,
+    ],
+    double: &[
+        -1.644_934_066_848_226_4,
+        0.811_742_425_283_353_6,
+        -0.190_751_824_122_083_89,
+        0.026_147_847_817_640_905,
+        -0.002_346_081_035_169_857,
+        0.000_148_428_789_724_649_62,
+        -6.975_851_195_770_159e-06,
+        2.530_327_006_661_228e-07,
+        -7.114_003_120_494_625e-09,
+    ],
+};
+
+/// (1/r − π cot πr)/r − 3.25 in r² ≤ ¼, to 2⁻²⁸ and 2⁻⁵⁴.
+const COTANGENT: Each<&[f64]> = Each {
+    single: &[
+        0.039_868_130_423_025_92,
+        2.164_648_090_371_973,
+        2.034_554_405_466_202,
+        2.012_206_156_388_216,
+        1.941_386_074_260_586_6,
+        2.483_890_655_809_68,
+        -0.057_120_983_955_234_63,
+        6.130_959_645_464_382,
+    ],
+    double: &[
+        0.039_868_133_696_452_9,
+        2.164_646_467_422_219_4,
+        2.034_686_123_985_665,
+        2.008_154_710_455_912,
+        2.001_989_267_631_687,
+        2.000_487_905_349_220_6,
+        2.000_223_481_464_246_8,
+        1.998_398_620_061_82,
+        2.018_538_646_210_908_3,
+        1.850_107_295_519_133_6,
+        2.863_975_589_305_744,
+        -1.495_794_539_567_587_3,
+        11.564_893_245_682_212,
+        -14.324_427_280_612_483,
+        16.191_534_199_279_854,
+    ],
+};
+
+/// An argument t ≥ 0 in the terms of the fits.
+struct Central<R: Real> {
+    /// t < 1, where the fits are for 1 + t.
+    is_below: R::Mask,
+    /// 1 + t or t, less 1.
+    less_1: R,
+    /// u of 1 + t or t.
+    u: R,
 }
 
+impl<R: Real> Central<R> {
+    #[inline(always)]
+    fn new(t: R) -> Self {
+        let one = R::of(1.0);
+        let is_below = t.lt(one);
+        let less_1 = R::select(is_below, t, t - one);
+        Central { is_below, less_1, u: (less_1 - R::of(0.75)) / (less_1 + R::of(2.75)) }
+    }
+}
+
+/// t less the nearest whole number.
 #[inline(always)]
-fn digamma_positive(x: f64) -> f64 {
-    if x < 1.0 {
-        return digamma_fit(x + 1.0) - 1.0 / x;
-    }
-    if x <= 2.0 {
-        return digamma_fit(x);
-    }
-    if x <= 4.0 {
-        return horner(x - 3.0, &MIDDLE);
-    }
-    let mut shifted = x;
-    let mut sum = 0.0;
-    while shifted < 7.0 {
-        sum += 1.0 / shifted;
-        shifted += 1.0;
-    }
-    let inverse = 1.0 / shifted;
+fn from_whole<R: Real>(t: R) -> R {
+    t - t.round()
+}
+
+/// ln |Γ(x)|, to 2.5 ulp; for x < 0 of 1 or ln Γ(1 − x), if that is larger. ∞ at 0, −1, −2, … and −∞.
+///
+/// For t ≥ 3 it is Stirling's formula (t − ½)(ln t − 1) + (½ ln 2π − ½) + S(1/t²)/t, the logarithm being a sum of two.
+#[inline(always)]
+pub(super) fn lgamma<R: Real>(x: R) -> R {
+    let (t, zero, one) = (x.abs(), R::of(0.0), R::of(1.0));
+    let Central { is_below, less_1, u } = Central::new(t);
+    let less_2 = R::select(is_below, t - one, t - R::of(2.0));
+    // The sum makes the zero at 1 a positive one.
+    let center = (less_1 * less_2).mul_add(horner(u, LGAMMA_CENTER.of::<R>()), zero);
+
+    let (log_t, log_t_low) = log_in_two(t);
+    let inverse = one / t;
+    let rest = inverse.mul_add(polynomial(inverse * inverse, STIRLING.of::<R>()), R::of(HALF_LOG_TAU_REST));
+    let (factor, factor_log) = (t - R::of(0.5), log_t - one);
+    let product = factor * factor_log;
+    let product_low = factor.mul_add(log_t_low, factor.mul_sub(factor_log, product));
+    let at_least_1 = R::select(t.lt(R::of(LGAMMA_FROM)), center, product + (product_low + rest));
+
+    // ln Γ(t) from ln Γ(1 + t), and the other way.
+    let (log_below, log_below_low) = (R::select(is_below, log_t, zero), R::select(is_below, log_t_low, zero));
+    let positive = (at_least_1 - log_below_low) - log_below;
+    let (log_beyond, log_beyond_low) = (R::select(is_below, zero, log_t), R::select(is_below, zero, log_t_low));
+    let next = at_least_1 + log_beyond;
+    let next_low = lost_in_sum(at_least_1, log_beyond, next) + log_beyond_low;
+    let r = from_whole(t);
+    let square = r * r;
+    let (k, f) = split((r * square).mul_add(polynomial(square, SINE.of::<R>()), r).abs());
+    let (log_sine, low) = in_two(k, f, next_low);
+    let negative = -((next + log_sine) + low);
+    let value = R::select(x.lt(zero), negative, positive);
+
+    // Where the formula overflows, with it; NaN as well.
+    let value = R::select(product.lt(R::of(f64::INFINITY)), value, product);
+    R::select(r.eq(zero) & !x.gt(zero), R::of(f64::INFINITY), value)
+}
+
+/// ψ(x), to 2.5 ulp; for x < 0 of 1 or ψ(1 − x), if that is larger. NaN at 0, −1, −2, … and −∞.
+///
+/// For t ≥ 2.5 it is the asymptotic series ln t − 1/(2t) − S(1/t²)/t².
+#[inline(always)]
+pub(super) fn digamma<R: Real>(x: R) -> R {
+    let (t, zero, one) = (x.abs(), R::of(0.0), R::of(1.0));
+    let (is_positive, inverse) = (x.gt(zero), one / t);
+    let Central { is_below, less_1, u } = Central::new(t);
+    let [center_zero, center_zero_low] = ZERO_LESS_1.of::<R>();
+    let from_zero = (less_1 - R::of(center_zero)) - R::of(center_zero_low);
+    let center = from_zero * horner(u, DIGAMMA_CENTER.of::<R>());
+
+    // ψ(t) for positive x, else ψ(1 + t) = ψ(t) + 1/t.
+    let is_there = (is_below & !is_positive) | (!is_below & is_positive);
+    let near = center + R::select(is_there, zero, inverse).copysign(-x);
     let square = inverse * inverse;
-    let series = if shifted < 1e17 { square * horner(square, &BERNOULLI) } else { 0.0 };
-    libm::log(shifted) - (0.5 * inverse + (series + sum))
-}
+    let series = square * polynomial(square, DIGAMMA_LARGE.of::<R>());
+    let (k, f) = split(t);
+    let far = edges(t, joined(k, f, (R::of(0.5) * inverse).copysign(-x) - series));
+    let value = R::select(t.lt(R::of(DIGAMMA_FROM)), near, far);
 
-#[inline(always)]
-fn digamma_fit(x: f64) -> f64 {
-    ((x - ZERO[0]) - ZERO[1]) * horner(x - 1.5, &NEAR_ZERO)
-}
-
-/// The n-th derivative of ψ at x; NaN if n is not a whole number ≥ 0. At x = 0, −1, … it is ∞ for odd n, where the pole
-/// has one sign, else NaN. To 5 ulp for x > 0 and n ≤ 1000; for negative x relative to the sum's larger half.
-///
-/// ψ⁽ⁿ⁾(x) = (−1)ⁿ⁺¹ n! Σᵢ (x + i)⁻ˢ with s = n + 1, a Hurwitz zeta function. For negative x = u − m with u in (0, 1) the
-/// sum over i < m runs downwards from 1 − u, so that with v = 1 − u the whole is
-/// ζ(s, u) + (−1)ˢ (ζ(s, v) − ζ(s, 1 − x)).
-#[inline(always)]
-pub(super) fn polygamma(n: f64, x: f64) -> f64 {
-    if n.is_nan() || n < 0.0 || n != n.floor() || x.is_nan() || n == f64::INFINITY {
-        return f64::NAN;
-    }
-    if n == 0.0 {
-        return digamma(x);
-    }
-    let is_odd = n % 2.0 == 1.0;
-    let sign = if is_odd { 1.0 } else { -1.0 };
-    if x == f64::INFINITY {
-        return sign * 0.0;
-    }
-    if x > 0.0 {
-        return sign * factorial_times_zeta(n, x);
-    }
-    if x == x.floor() {
-        return if is_odd && x.is_finite() { f64::INFINITY } else { f64::NAN };
-    }
-    let (u, v) = (x - x.floor(), x.ceil() - x);
-    let below = factorial_times_zeta(n, v) - factorial_times_zeta(n, 1.0 - x);
-    // (−1)ˢ is that sign as well.
-    sign * (factorial_times_zeta(n, u) + sign * below)
-}
-
-/// n! ζ(n + 1, x) for whole n ≥ 1 and x > 0.
-///
-/// The factors may be out of range where the product is not: with x = 2ᵉ m all but small factors are powers of 2, whose
-/// exponents are added. Above n = 1000 logarithms do, to fewer digits.
-#[inline(always)]
-fn factorial_times_zeta(n: f64, x: f64) -> f64 {
-    let ratio = hurwitz_ratio(n + 1.0, x);
-    if n > 1000.0 {
-        return libm::exp(libm::lgamma(n + 1.0) - (n + 1.0) * libm::log(x)) * ratio;
-    }
-    let (mut factorial, mut exponent) = (1.0, 0);
-    // What rounding has taken from the factorial.
-    let mut rest = 0.0;
-    for i in 2..=n as u32 {
-        let i = f64::from(i);
-        let product = factorial * i;
-        rest = rest * i + factorial.mul_add(i, -product);
-        factorial = product;
-        if factorial > 1e100 {
-            let scale = f64::from_bits((1023 - 332) << 52);
-            (factorial, rest, exponent) = (factorial * scale, rest * scale, exponent + 332);
-        }
-    }
-    let (m, x_exponent) = libm::frexp(x);
-    // m in [½, 1): the power is below 2¹⁰⁰¹, and only its product with the factorial may be more.
-    let power = libm::pow(m, -(n + 1.0)) * f64::from_bits((1023 - 600) << 52);
-    let exponent = i64::from(exponent) + 600 - i64::from(x_exponent) * (n as i64 + 1);
-    libm::scalbn((factorial + rest) * power * ratio, exponent.clamp(-5000, 5000) as i32)
-}
-
-/// xˢ ζ(s, x) for s ≥ 2 and x > 0, by summing ten terms or until they vanish, and the Euler-Maclaurin formula for the
-/// rest from a on: a¹⁻ˢ/(s − 1) + a⁻ˢ/2 + Σ B₂ₖ/(2k)! s (s + 1) … (s + 2k − 2) a^(1−s−2k). For large s either the terms
-/// vanish soon or a is of the size of s, and the series converges.
-#[inline(always)]
-fn hurwitz_ratio(s: f64, x: f64) -> f64 {
-    // ((x + i)/x)⁻ˢ; of the sum itself the rounding would count s times.
-    let term = |i: f64| exp(-s * log1p(i / x));
-    let mut sum = 1.0;
-    // What rounding has taken from the sum; its terms fall.
-    let mut lost = 0.0;
-    let mut last = 1.0;
-    let mut i = 0.0;
-    while i < 10.0 || x + i <= 10.0 {
-        i += 1.0;
-        last = term(i);
-        let next = sum + last;
-        lost += last - (next - sum);
-        sum = next;
-        if last < 1e-17 * sum {
-            return sum + lost;
-        }
-    }
-    let a = x + i;
-    let mut rest = a / (s - 1.0) - 0.5;
-    // s (s + 1) … (s + 2k − 2)/((2k − 1)! a²ᵏ⁻¹), to be multiplied by B₂ₖ/(2k).
-    let mut factor = s / a;
-    let mut order = 0.0;
-    for bernoulli in BERNOULLI {
-        rest += factor * bernoulli;
-        if (factor * bernoulli).abs() < 1e-17 * rest.abs() {
-            break;
-        }
-        order += 2.0;
-        factor *= (s + order - 1.0) * (s + order) / (order * (order + 1.0) * a * a);
-    }
-    sum + (lost + last * rest)
+    let r = from_whole(t);
+    let inverse = one / r;
+    let residual = inverse.neg_mul_add(r, one) * inverse;
+    let residual = R::select(inverse.abs().lt(R::of(f64::INFINITY)), residual, zero);
+    // The large terms of the cotangent first: where one is not much larger, they cancel.
+    let cotangent = r.neg_mul_add(R::of(3.25), inverse);
+    let reflected = (value + r.neg_mul_add(horner(r * r, COTANGENT.of::<R>()), residual)) + cotangent;
+    let value = R::select(is_positive, value, reflected);
+    R::select(!is_positive & r.eq(zero), R::of(f64::NAN), value)
 }

@@ -84,18 +84,25 @@ fn bend<R: Real>(f: R) -> R {
     }
 }
 
-/// k ln 2 + ln(1 + f) + rest
+/// k ln 2 + ln(1 + f) + rest as a sum.
 #[inline(always)]
-fn joined<R: Real>(k: R, f: R, rest: R) -> R {
+pub(super) fn in_two<R: Real>(k: R, f: R, rest: R) -> (R, R) {
     let [ln_2, ln_2_rest] = LN_2_SHORT.of::<R>();
     let sum = k.mul_add(R::of(ln_2), f);
     let rounding = k.mul_sub(R::of(ln_2), sum) + f;
-    sum + (k.mul_add(R::of(ln_2_rest), rounding) + (bend(f) + rest))
+    (sum, k.mul_add(R::of(ln_2_rest), rounding) + (bend(f) + rest))
+}
+
+/// k ln 2 + ln(1 + f) + rest
+#[inline(always)]
+pub(super) fn joined<R: Real>(k: R, f: R, rest: R) -> R {
+    let (high, low) = in_two(k, f, rest);
+    high + low
 }
 
 /// What all logarithms have in common at the edges of their domain, x being the argument of ln.
 #[inline(always)]
-fn edges<R: Real>(x: R, value: R) -> R {
+pub(super) fn edges<R: Real>(x: R, value: R) -> R {
     // Infinity and NaN.
     let value = R::select(x.lt(R::of(f64::INFINITY)), value, x);
     let value = R::select(x.lt(R::of(0.0)), R::of(f64::NAN), value);

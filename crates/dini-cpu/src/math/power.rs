@@ -42,7 +42,7 @@ pub(super) fn is_rare<R: Real>(x: R, y: R) -> R::Mask {
 ///
 /// As in [`super::logarithm`], but with ln m = 2s + s z (2/3 + z R(z)).
 #[inline(always)]
-fn log_in_two<R: Real>(x: R) -> (R, R) {
+pub(super) fn log_in_two<R: Real>(x: R) -> (R, R) {
     let (k, f) = split(x);
     // s = f/(2 + f), and the rest of that from its residual.
     let two = R::of(2.0);

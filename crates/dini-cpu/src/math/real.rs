@@ -199,6 +199,23 @@ pub(crate) fn horner_in_two<R: Real>(x: R, c: &[f64]) -> R {
     (fourth * fourth).mul_add(horner(x, high), horner(x, low))
 }
 
+/// What a sum of two has lost.
+#[inline(always)]
+pub(crate) fn lost_in_sum<R: Real>(x: R, y: R, sum: R) -> R {
+    let x_part = sum - y;
+    let y_part = sum - x_part;
+    (x - x_part) + (y - y_part)
+}
+
+/// The quotient of two sums whose second parts are small, rounded once and a little more; keeps −0.
+#[inline(always)]
+pub(crate) fn quotient<R: Real>(x: (R, R), y: (R, R)) -> R {
+    let inverse = R::of(1.0) / y.0;
+    let rough = x.0 * inverse;
+    let excess = rough.mul_sub(y.0, x.0) + rough.mul_sub(y.1, x.1);
+    excess.neg_mul_add(inverse, rough)
+}
+
 impl Mask for bool {}
 
 macro_rules! native {

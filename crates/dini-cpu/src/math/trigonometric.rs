@@ -6,7 +6,7 @@
 //!
 //! Both series are evaluated whatever n is: where sine and cosine of one angle are wanted they share everything.
 
-use super::real::{Bits, Each, Real, polynomial};
+use super::real::{Bits, Each, Real, polynomial, quotient};
 use std::f64::consts::FRAC_2_PI;
 
 /// Arguments beyond this, infinite ones and NaN are rare.
@@ -55,11 +55,11 @@ pub(super) fn is_rare<R: Real>(x: R) -> R::Mask {
     !x.abs().lt(R::of(LIMIT.of::<R>()))
 }
 
-/// Sine and cosine of x − n π/2, and n in the low bits.
+/// Sine and cosine of x − n π/2 as sums, and n in the low bits.
 struct Reduced<R: Real> {
     n: R::Bits,
-    sin: R,
-    cos: R,
+    sin: (R, R),
+    cos: (R, R),
 }
 
 #[inline(always)]
@@ -82,20 +82,24 @@ fn reduce<R: Real>(x: R) -> Reduced<R> {
 
 /// sin(r − tail) ≈ sin r − tail; −0 if r is.
 #[inline(always)]
-fn sin_kernel<R: Real>(r: R, tail: R) -> R {
+fn sin_kernel<R: Real>(r: R, tail: R) -> (R, R) {
     let z = r * r;
-    r - (r * z).mul_add(polynomial(z, SIN.of::<R>()), tail)
+    let less = (r * z).mul_add(polynomial(z, SIN.of::<R>()), tail);
+    let sin = r - less;
+    (sin, (r - sin) - less)
 }
 
 /// cos(r − tail) ≈ cos r + tail r
 #[inline(always)]
-fn cos_kernel<R: Real>(r: R, tail: R) -> R {
+fn cos_kernel<R: Real>(r: R, tail: R) -> (R, R) {
     let (one, z) = (R::of(1.0), r * r);
     let half = R::of(0.5) * z;
     let leading = one - half;
     let rounding = (one - leading) - half;
     let small = (z * z).mul_add(polynomial(z, COS.of::<R>()), rounding);
-    leading + r.mul_add(tail, small)
+    let rest = r.mul_add(tail, small);
+    let cos = leading + rest;
+    (cos, (leading - cos) + rest)
 }
 
 /// The sign bit where bit 1 is set.
@@ -109,7 +113,7 @@ fn sign_of_half_turn<R: Real>(n: R::Bits) -> R::Bits {
 pub(super) fn sin<R: Real>(x: R) -> R {
     let Reduced { n, sin, cos } = reduce(x);
     let is_even = (n & R::Bits::of(1)).is_zero();
-    R::select(is_even, sin, cos).xor_sign(sign_of_half_turn::<R>(n))
+    R::select(is_even, sin.0, cos.0).xor_sign(sign_of_half_turn::<R>(n))
 }
 
 /// cos x, to 1 ulp, if not rare.
@@ -118,7 +122,7 @@ pub(super) fn cos<R: Real>(x: R) -> R {
     let Reduced { n, sin, cos } = reduce(x);
     let is_even = (n & R::Bits::of(1)).is_zero();
     let quarter_later = n.wrapping_add(R::Bits::of(1));
-    R::select(is_even, cos, sin).xor_sign(sign_of_half_turn::<R>(quarter_later))
+    R::select(is_even, cos.0, sin.0).xor_sign(sign_of_half_turn::<R>(quarter_later))
 }
 
 /// tan x, to 2.5 ulp, if not rare.
@@ -126,5 +130,6 @@ pub(super) fn cos<R: Real>(x: R) -> R {
 pub(super) fn tan<R: Real>(x: R) -> R {
     let Reduced { n, sin, cos } = reduce(x);
     let is_even = (n & R::Bits::of(1)).is_zero();
-    R::select(is_even, sin, cos) / R::select(is_even, cos, -sin)
+    let select = |x: (R, R), y: (R, R)| (R::select(is_even, x.0, y.0), R::select(is_even, x.1, y.1));
+    quotient(select(sin, cos), select(cos, (-sin.0, -sin.1)))
 }

@@ -4,19 +4,19 @@
 //! function differentiates, vectorizes and nests. An entry that captured a tracer is valid only while that tracer's
 //! transformation lives; concrete captures are fixed at the first trace.
 
-use super::{Flat, sound};
+use super::{Flat, check_sound};
 use crate::implicit::at_path;
 use crate::{
     array::{Array, Origin},
     counters, debug_nans,
     error::{Error, ErrorKind, Loc, Result},
-    eval,
+    eval::{self, Results},
     ir::Program,
     lower::{self, Compiled},
     prim::call::Call,
     shape::Aval,
     trace::{self, Staged, bind_at, stage},
-    tree::{Outcome, Tree, TreeDef, flatten, into_leaves, unflatten},
+    tree::{Outcome, Tree, TreeDef, flatten, into_leaves, unflatten_from},
 };
 use std::{
     borrow::Cow,
@@ -56,6 +56,9 @@ impl Jit {
     /// ```
     pub fn donate(mut self, positions: impl IntoIterator<Item = usize>) -> Jit {
         self.donated.extend(positions);
+        // Each can be given away once.
+        self.donated.sort_unstable();
+        self.donated.dedup();
         self
     }
 
@@ -116,16 +119,26 @@ impl Entry {
         self.staged.captures.iter().all(|x| x.as_tracer().is_none_or(|t| trace::is_live(t.tag)))
     }
 
-    /// Gives the results in the list of the arguments: a list of their own would be a good part of a small call.
-    fn run(&self, at: Loc, mut leaves: Vec<Array>) -> Result<Vec<Array>> {
+    /// Runs on the leaves of an argument, and makes the tree of the results.
+    fn call<Out: Tree>(&self, at: Loc, leaves: &mut Vec<Array>) -> Result<Out> {
+        let mut results = Results::new();
+        self.run(at, leaves, &mut results)?;
+        check_sound(&results)?;
+        unflatten_from(&self.out_def, results.drain(..))
+    }
+
+    /// Appends the results.
+    fn run(&self, at: Loc, leaves: &mut Vec<Array>, results: &mut Results) -> Result<()> {
         let captures = &self.staged.captures;
-        let eager = captures.iter().chain(&leaves).all(Array::is_concrete) && trace::is_eval();
+        let eager = captures.iter().chain(&*leaves).all(Array::is_concrete) && trace::is_eval();
         if !eager {
             let prim = Call { program: self.staged.program.clone() };
-            return bind_at(&prim.into(), &self.staged.operands(&leaves), trace::location_or(at));
+            results.extend(bind_at(&prim.into(), &self.staged.operands(leaves), trace::location_or(at))?);
+            return Ok(());
         }
         if debug_nans::enabled() {
-            return debug_nans::run(&self.staged.program, &self.staged.operands(&leaves));
+            results.extend(debug_nans::run(&self.staged.program, &self.staged.operands(leaves))?);
+            return Ok(());
         }
         let compiled = match self.compiled.get() {
             Some(c) => c,
@@ -136,17 +149,11 @@ impl Entry {
         };
         let origin = Origin { what: "jit", at };
         let (program, outs) = (&self.staged.program, &self.out_avals);
-        let results = match &self.options.donated[..] {
-            [] => eval::run(program, compiled, outs, [captures, &leaves], origin),
-            donated => {
-                let args = std::mem::take(&mut leaves);
-                eval::run_donating(program, compiled, outs, captures, (args, donated), origin)
-            }
+        match &self.options.donated[..] {
+            [] => eval::run(program, compiled, outs, [captures, leaves], origin, results),
+            donated => eval::run_donating(program, compiled, outs, captures, (leaves, donated), origin, results),
         }
-        .map_err(|e| if e.location().is_some() { e } else { e.op("jit").at(at) })?;
-        leaves.clear();
-        leaves.extend(results);
-        Ok(leaves)
+        .map_err(|e| if e.location().is_some() { e } else { e.op("jit").at(at) })
     }
 }
 
@@ -227,7 +234,7 @@ pub fn jit_with<In: Tree, R: Outcome>(options: Jit, f: impl Fn(In) -> R) -> impl
     let entries = Entries::default();
     move |x| {
         // What is donated must have no other handle.
-        let (leaves, in_def) = into_leaves(x);
+        let (mut leaves, in_def) = into_leaves(x);
         let entry = match entries.find(&in_def, &leaves) {
             Some(entry) => entry,
             None => {
@@ -237,8 +244,7 @@ pub fn jit_with<In: Tree, R: Outcome>(options: Jit, f: impl Fn(In) -> R) -> impl
                 Cow::Owned(entry)
             }
         };
-        let outs = entry.run(at, leaves).and_then(sound).map_err(|e| e.inside("jit", at))?;
-        unflatten(&entry.out_def, outs)
+        entry.call(at, &mut leaves).map_err(|e| e.inside("jit", at))
     }
 }
 
@@ -297,7 +303,7 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
     pub fn call(&self, x: In) -> Result<Out> {
         let at = Location::caller();
         // What is donated must have no other handle.
-        let (leaves, def) = into_leaves(x);
+        let (mut leaves, def) = into_leaves(x);
         super::same_structure("compile", at, "the argument", &def, &self.entry.in_def)?;
         for (i, (x, want)) in leaves.iter().zip(&self.entry.in_avals).enumerate() {
             let got = x.try_aval()?;
@@ -306,8 +312,7 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
                 return Err(Error::new(ErrorKind::Shape, message).op("compile").at(at).inside("compile", self.at));
             }
         }
-        let outs = self.entry.run(self.at, leaves).and_then(sound).map_err(|e| e.inside("compile", self.at))?;
-        unflatten(&self.entry.out_def, outs)
+        self.entry.call(self.at, &mut leaves).map_err(|e| e.inside("compile", self.at))
     }
 
     /// The traced program, its captures first.

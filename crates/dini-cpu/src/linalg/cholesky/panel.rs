@@ -1,0 +1,359 @@
+//! Columns of the factor U with Uᵀ U = A that are computed together: all rows down to the diagonal, in strips.
+//!
+//! A strip holds three of the widest vectors of each row, one row after another: what the innermost loop reads is
+//! contiguous whatever the order of the matrix, and no two rows compete for places in the cache. A panel takes its columns
+//! from the matrix; subtracts what all columns before contribute, which stand transposed as rows of L in the result; and
+//! leaves its own columns there.
+
+use super::kernel::{Above, compute, factor_square, pivots_per_row};
+use crate::{
+    linalg::{
+        parts::Parts,
+        real::Real,
+        scratch::Scratch,
+        transpose::{LANES, columns_to_runs, runs_to_columns},
+        vector::{Kernel, Vector, by_level},
+    },
+    math::level::multiversion,
+    pool,
+};
+use std::ops::Range;
+
+/// Rows are filled up to a multiple of so many, which `ROWS` of all kernels divide.
+const UNIT: usize = 8;
+
+/// Columns of a strip: three of the longest vectors.
+const fn width<T>() -> usize {
+    3 * 64 / size_of::<T>()
+}
+
+/// A panel of at most so many bytes is left in the second-level cache by what else is read.
+const BYTES: usize = 512 * 1024;
+
+/// Least number of strips: rows of L are read once for all of them. There is one for each thread at least.
+const N_STRIPS: usize = 4;
+
+/// Earlier rows whose contributions to all others are subtracted together: three vectors of each fit that cache beside
+/// others.
+const DEPTH: usize = 256;
+
+/// Rows that are transposed while they are at hand, a multiple of [`LANES`].
+const TILE: usize = 64;
+
+/// About how long a product and a difference take, in nanoseconds.
+const NS_PER_PRODUCT: f64 = 0.04;
+
+/// Room for panels of matrices of order n.
+pub(super) struct Panel<T> {
+    n: usize,
+    n_strips: usize,
+    elements: Scratch<T>,
+    /// Those of all squares on the diagonal.
+    pivots: Scratch<T>,
+}
+
+impl<T: Real> Panel<T> {
+    pub fn new(n: usize) -> Panel<T> {
+        let strip_len = n.next_multiple_of(UNIT) * width::<T>();
+        let n_strips = (BYTES / (strip_len * size_of::<T>())).max(N_STRIPS).max(pool::num_threads());
+        let n_strips = n_strips.min(n.div_ceil(width::<T>()));
+        let n_pivots = n.next_multiple_of(UNIT) * pivots_per_row(UNIT);
+        Panel { n, n_strips, elements: Scratch::new(n_strips * strip_len), pivots: Scratch::new(n_pivots) }
+    }
+
+    /// Columns that are computed together.
+    pub fn width(&self) -> usize {
+        self.n_strips * width::<T>()
+    }
+
+    /// Computes the rows of L that are the columns of U from `first` on, all before being done, and zeros beside them.
+    /// Whether the matrix is positive definite and finite as far as seen; there is no factor else.
+    pub fn factor(&mut self, a: &[T], first: usize, l: &mut [T]) -> bool {
+        let (n, width) = (self.n, width::<T>());
+        let strip_len = n.next_multiple_of(UNIT) * width;
+        let end = n.min(first + self.width());
+        let n_strips = (end - first).div_ceil(width);
+        let strips = &mut self.elements[..n_strips * strip_len];
+        let pivots = &*self.pivots;
+        let ns = (first * first * width) as f64 * NS_PER_PRODUCT;
+        let (done, rows) = l[..end * n].split_at_mut(first * n);
+        let (shared, rows) = (Parts::new(strips, strip_len), Parts::new(rows, n));
+        // The rows above the panel's square on the diagonal, each strip for itself.
+        pool::for_ranges(n_strips, 1, ns, &|from, to| {
+            // SAFETY: ranges do not overlap, nor do the rows of different strips.
+            let (strips, rows) =
+                unsafe { (shared.take(from..to), rows.take(from * width..(to * width).min(end - first))) };
+            let start = first + from * width;
+            for (idx, strip) in strips.chunks_exact_mut(strip_len).enumerate() {
+                read(a, n, start + idx * width, strip);
+            }
+            by_level(Subtract { n, l: done, n_done: first, rows: 0..first, start, strips, pivots });
+            for (idx, (strip, rows)) in strips.chunks_exact(strip_len).zip(rows.chunks_mut(width * n)).enumerate() {
+                write(strip, start + idx * width, 0..first, rows, n);
+                rows.chunks_exact_mut(n).for_each(|row| row[end..].fill(T::ZERO));
+            }
+        });
+        // What they contribute to the square, of which a strip needs those of other strips: they stand in L by now.
+        let done = &l[..end * n];
+        pool::for_ranges(n_strips, 1, ns / n_strips as f64, &|from, to| {
+            // SAFETY: ranges do not overlap.
+            let strips = unsafe { shared.take(from..to) };
+            let rows = first..n.next_multiple_of(UNIT);
+            by_level(Subtract { n, l: done, n_done: first, rows, start: first + from * width, strips, pivots });
+        });
+        let n_rows = n.next_multiple_of(UNIT);
+        if !by_level(Factor { first, n_rows, strips, strip_len, pivots: &mut self.pivots }) {
+            return false;
+        }
+        let rows = l[first * n..end * n].chunks_mut(width * n);
+        for (idx, (strip, rows)) in strips.chunks_exact(strip_len).zip(rows).enumerate() {
+            let start = first + idx * width;
+            write(strip, start, first..end, rows, n);
+            for (row_idx, row) in rows.chunks_exact_mut(n).enumerate() {
+                row[start + row_idx + 1..end].fill(T::ZERO);
+            }
+        }
+        true
+    }
+}
+
+/// The columns of (A + Aᵀ)/2 from `start` on, all rows down to the diagonal and some below, as a strip. What the matrix
+/// does not have is filled up with rows and columns of the identity.
+fn read<T: Real>(a: &[T], n: usize, start: usize, strip: &mut [T]) {
+    let width = width::<T>();
+    let n_columns = width.min(n - start);
+    let whole = n_columns - n_columns % LANES;
+    let end = start + n_columns;
+    for first in (0..end).step_by(TILE) {
+        let rows = first..end.min(first + TILE);
+        for column in (0..whole).step_by(LANES) {
+            runs_to_columns(&a[(start + column) * n + first..], n, strip, width, rows.clone(), column);
+        }
+        for column in whole..n_columns {
+            for row in rows.clone() {
+                strip[row * width + column] = a[(start + column) * n + row];
+            }
+        }
+        average(&a[first * n + start..], n, n_columns, &mut strip[first * width..rows.end * width], width);
+    }
+    if n_columns < width {
+        strip[..end * width].chunks_exact_mut(width).for_each(|row| row[n_columns..].fill(T::ZERO));
+        for (idx, row) in
+            strip[end * width..].chunks_exact_mut(width).enumerate().take(end.next_multiple_of(UNIT) - end)
+        {
+            row.fill(T::ZERO);
+            row[n_columns + idx] = T::ONE;
+        }
+    }
+}
+
+multiversion! {
+    /// The mean of each element and the one that stands as far in rows of `stride` elements.
+    fn average<T: Real>(a: &[T], stride: usize, n_columns: usize, strip: &mut [T], width: usize) {
+        for (row_idx, row) in strip.chunks_exact_mut(width).enumerate() {
+            let (a, a_tail) = a[row_idx * stride..][..n_columns].as_chunks::<LANES>();
+            let (row, row_tail) = row[..n_columns].as_chunks_mut::<LANES>();
+            for (x, y) in row.iter_mut().zip(a) {
+                for l in 0..LANES {
+                    x[l] = (y[l] + x[l]) * T::HALF;
+                }
+            }
+            for (x, &y) in row_tail.iter_mut().zip(a_tail) {
+                *x = (y + *x) * T::HALF;
+            }
+        }
+    }
+}
+
+/// Some elements of each column of a strip, as far as they are not below the diagonal, to the row that it is in L.
+fn write<T: Real>(strip: &[T], start: usize, elements: Range<usize>, rows: &mut [T], n: usize) {
+    if elements.is_empty() {
+        return;
+    }
+    let width = width::<T>();
+    let n_columns = rows.len() / n;
+    let whole = n_columns - n_columns % LANES;
+    for column in (0..whole).step_by(LANES) {
+        let elements = elements.start..elements.end.min(start + column + LANES);
+        columns_to_runs(strip, width, elements.clone(), column, &mut rows[column * n + elements.start..], n);
+    }
+    for column in whole..n_columns {
+        for at in elements.start..elements.end.min(start + column + 1) {
+            rows[column * n + at] = strip[at * width + column];
+        }
+    }
+}
+
+/// Subtracts from some rows of strips what the first `n_done` rows of L contribute, and solves those of them that are
+/// among these.
+struct Subtract<'a, T> {
+    n: usize,
+    l: &'a [T],
+    n_done: usize,
+    rows: Range<usize>,
+    /// The first column of the strips.
+    start: usize,
+    strips: &'a mut [T],
+    pivots: &'a [T],
+}
+
+impl<T: Real> Kernel<T> for Subtract<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>, const ROWS: usize>(self) {
+        let Subtract { n, l, n_done, rows, start, strips, pivots } = self;
+        let (width, n_rows) = (width::<T>(), n.next_multiple_of(UNIT));
+        assert!(width.is_multiple_of(V::LEN) && n_rows.is_multiple_of(ROWS) && rows.end <= n_rows);
+        for first in (0..n_done).step_by(DEPTH) {
+            let last = n_done.min(first + DEPTH);
+            for row in (rows.start.max(first)..rows.end).step_by(ROWS) {
+                let pivots = (row < last).then(|| &pivots[row * pivots_per_row(ROWS)..]);
+                for (idx, strip) in strips.chunks_exact_mut(n_rows * width).enumerate() {
+                    let start = start + idx * width;
+                    let end = n_rows.min(start + width);
+                    if row >= end {
+                        continue;
+                    }
+                    let strip = strip.as_mut_ptr();
+                    // SAFETY: rows of the strip up to `n_rows`, which it has; rows of L that are done.
+                    unsafe {
+                        let (factors, strides, column) = match row.checked_sub(start) {
+                            Some(own) => {
+                                (strip.add(first * width + own).cast_const(), (1, width), own / V::LEN * V::LEN)
+                            }
+                            None => (l[row * n..][..ROWS * n].as_ptr().add(first), (n, 1), 0),
+                        };
+                        let rows = strip.add(first * width + column);
+                        let above = Above { depth: last.min(row) - first, factors, strides, rows };
+                        let n_vectors = (end - start - column).div_ceil(V::LEN);
+                        compute::<V, ROWS>(n_vectors, above, strip.add(row * width + column), width, pivots);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Computes the square of U on the diagonal that begins at this row, where all that rows above contribute is subtracted.
+struct Factor<'a, T> {
+    first: usize,
+    n_rows: usize,
+    strips: &'a mut [T],
+    strip_len: usize,
+    pivots: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Factor<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>, const ROWS: usize>(self) -> bool {
+        let Factor { first, n_rows, strips, strip_len, pivots } = self;
+        let width = width::<T>();
+        assert!(n_rows.is_multiple_of(ROWS) && n_rows * width <= strip_len && width.is_multiple_of(V::LEN));
+        let n_strips = strips.len() / strip_len;
+        let strips = strips.as_mut_ptr();
+        let mut is_definite = true;
+        for row in (first..n_rows.min(first + n_strips * width)).step_by(ROWS) {
+            let own = (row - first) / width;
+            let start = first + own * width;
+            let column = (row - start) / V::LEN * V::LEN;
+            let n_vectors = ((n_rows - start).min(width) - column).div_ceil(V::LEN);
+            let pivots = &mut pivots[row * pivots_per_row(ROWS)..];
+            // SAFETY: rows up to `n_rows`, which all strips have, of their own columns.
+            unsafe {
+                let strip = strips.add(own * strip_len);
+                let factors = strip.add(first * width + row - start).cast_const();
+                let known = strip.add(first * width + column).cast_const();
+                let above = Above { depth: row - first, factors, strides: (1, width), rows: known };
+                let rows = strip.add(row * width + column);
+                compute::<V, ROWS>(n_vectors, above, rows, width, None);
+                let square = strip.add(row * width + row - start);
+                let square = std::slice::from_raw_parts(square, (ROWS - 1) * width + ROWS);
+                is_definite &= factor_square::<T, ROWS>(square, width, pivots);
+                compute::<V, ROWS>(n_vectors, Above { depth: 0, ..above }, rows, width, Some(pivots));
+                for idx in own + 1..n_strips {
+                    let n_vectors = (n_rows - first - idx * width).min(width).div_ceil(V::LEN);
+                    let strip = strips.add(idx * strip_len);
+                    let above = Above { rows: strip.add(first * width), ..above };
+                    compute::<V, ROWS>(n_vectors, above, strip.add(row * width), width, Some(pivots));
+                }
+            }
+        }
+        is_definite
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::level::{FORCED, supported};
+
+    /// Orders around the widths of strips, of vectors and of units, and one that has several of each.
+    const ORDERS: [usize; 15] = [1, 7, 8, 9, 23, 24, 25, 47, 48, 49, 100, 129, 193, 260, 550];
+
+    /// The factor, with so many strips at once.
+    #[track_caller]
+    fn factor<T: Real>(a: &[T], n: usize, n_strips: usize) -> Vec<T> {
+        let strip_len = n.next_multiple_of(UNIT) * width::<T>();
+        // Whatever stood in the memory is of no account.
+        let mut elements = Scratch::new(n_strips * strip_len);
+        elements.fill(T::NAN);
+        let pivots = Scratch::new(n.next_multiple_of(UNIT) * pivots_per_row(UNIT));
+        let mut panel = Panel { n, n_strips, elements, pivots };
+        let mut l = vec![T::NAN; n * n];
+        for first in (0..n).step_by(panel.width()) {
+            assert!(panel.factor(a, first, &mut l), "order {n}, {n_strips} strips");
+        }
+        l
+    }
+
+    fn matrix<T: Real>(n: usize, convert: impl Fn(f64) -> T) -> Vec<T> {
+        let mut a: Vec<T> = (0..n * n).map(|i| convert((i as f64 * 0.7).sin())).collect();
+        (0..n).for_each(|i| a[i * n + i] = convert(n as f64));
+        a
+    }
+
+    /// L Lᵀ = A. With one strip, so that everything runs on this thread, and for the processor that it stands for.
+    #[track_caller]
+    fn check<T: Real>(convert: impl Fn(f64) -> T, widen: impl Fn(T) -> f64, epsilon: f64) {
+        for n in ORDERS {
+            let a = matrix(n, &convert);
+            let l = factor(&a, n, 1);
+            for i in 0..n {
+                for j in 0..=i {
+                    let terms = (0..=j).map(|k| widen(l[i * n + k]) * widen(l[j * n + k]));
+                    let mean = (widen(a[i * n + j]) + widen(a[j * n + i])) / 2.0;
+                    let difference = terms.sum::<f64>() - mean;
+                    // Each of n terms of a size up to n is rounded.
+                    let bound = epsilon * ((n + 8) * (n + 8)) as f64;
+                    assert!(difference.abs() < bound, "order {n} at {i}, {j}: {difference}");
+                }
+                assert!(l[i * n..][i + 1..n].iter().all(|&x| x == T::ZERO), "order {n}, row {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn on_all_processors() {
+        for level in supported() {
+            FORCED.set(Some(level));
+            check(|x| x, |x| x, f64::EPSILON);
+            check(|x| x as f32, f64::from, f32::EPSILON.into());
+        }
+        FORCED.set(None);
+    }
+
+    #[test]
+    fn any_number_of_strips_gives_the_same_bits() {
+        for n in ORDERS {
+            let (a, single) = (matrix(n, |x| x), matrix(n, |x| x as f32));
+            let (l, single_l) = (factor(&a, n, 1), factor(&single, n, 1));
+            for n_strips in [2, 3, 40] {
+                assert!(factor(&a, n, n_strips) == l, "order {n}, {n_strips} strips");
+                assert!(factor(&single, n, n_strips) == single_l, "order {n} in f32, {n_strips} strips");
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What no program should be given: shapes beyond the address space and beyond memory, panics in the user's functions,
+//! words of the environment that mean nothing, arrays given away twice. Each is an error or has a result; none is a panic of
+//! ours, an abort, or an endless loop.
+
+use dini::{ErrorKind, OutOfBounds, ScanOptions, num_threads, outer, prelude::*};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::Command,
+    sync::{Arc, Barrier},
+    thread,
+};
+
+/// An array of that shape that takes no memory until something needs its elements.
+fn wide(f: impl Fn(Array) -> Result<Array> + Send + Sync + 'static) -> Result<Array> {
+    jit(f)(Array::from(1.0))
+}
+
+#[track_caller]
+fn assert_kind(what: &str, outcome: Result<Array>, kinds: &[ErrorKind]) {
+    let error = outcome.and_then(|x| x.check().cloned()).expect_err(what);
+    assert!(kinds.contains(&error.kind()), "{what}: {error}");
+}
+
+const SHAPE: &[ErrorKind] = &[ErrorKind::Shape, ErrorKind::Value];
+
+/// The number of elements overflows, in ways that no single extent shows.
+#[test]
+fn sizes_beyond_the_address_space() {
+    const N: usize = 1 << 40;
+    type Make = fn(Array) -> Result<Array>;
+    fn long(x: &Array) -> Array {
+        x.broadcast_to(&[N])
+    }
+    let makes: [(&str, Make); 9] = [
+        ("broadcast", |x| Ok(x.broadcast_to(&[N, N]))),
+        ("outer product", |x| Ok(outer(&long(&x), &long(&x)))),
+        ("matrix product", |x| Ok(long(&x).reshape(&[N, 1]).matmul(&long(&x).reshape(&[1, N])))),
+        ("sum of shapes", |x| Ok(long(&x).reshape(&[N, 1]) + long(&x))),
+        ("gather", |x| Ok(x.broadcast_to(&[2, N]).take(&Array::from(0).broadcast_to(&[N]), 0))),
+        ("lanes", |x| vmap(|x: Array| Ok(x.broadcast_to(&[N])))(long(&x))),
+        ("lanes of a sum", |x| {
+            let long = long(&x);
+            vmap(move |x: Array| Ok(&long + x))(x.broadcast_to(&[N]))
+        }),
+        ("outputs of a scan", |x| {
+            let step = |x: Array, _: ()| Ok((x.clone(), x.broadcast_to(&[N])));
+            scan_with(ScanOptions::new().length(N), step, x, ()).map(|(_, ys)| ys)
+        }),
+        ("one-hot", |x| Ok(dini::one_hot(&long(&x).cast(DType::I64), N, DType::F64))),
+    ];
+    for (what, make) in makes {
+        assert_kind(what, wide(make), SHAPE);
+        assert_kind(what, wide(move |x| jvp(make, x.clone(), x).map(|(_, t)| t)), SHAPE);
+    }
+}
+
+/// What fits the address space, but no machine.
+#[test]
+fn sizes_beyond_all_memory() {
+    const N: usize = 1 << 46;
+    type Make = fn(Array) -> Result<Array>;
+    let makes: [(&str, Make); 8] = [
+        ("broadcast", |x| Ok(x.broadcast_to(&[N]) + 1.0)),
+        ("zeros", |_| Ok(Array::zeros(&[N], DType::F64))),
+        ("count", |_| Ok(Array::arange(N, DType::F64))),
+        ("running sum", |x| Ok(x.broadcast_to(&[N]).cumsum(0))),
+        ("concatenation", |x| {
+            let x = x.broadcast_to(&[N]);
+            Ok(concatenate(&[&x, &(&x * 2.0)], 0))
+        }),
+        ("padding", |x| Ok(x.broadcast_to(&[2]).pad(&[(N as isize, 0)], 0.0))),
+        ("outputs of a scan", |x| {
+            let step = |x: Array, _: ()| Ok((x.clone(), x));
+            scan_with(ScanOptions::new().length(N), step, x, ()).map(|(_, ys)| ys)
+        }),
+        ("unit matrix", |_| Ok(Array::eye(1 << 23, DType::F64))),
+    ];
+    for (what, make) in makes {
+        assert_kind(what, make(Array::from(1.0)), &[ErrorKind::OutOfMemory]);
+        let compiled = jit(make);
+        for _ in 0..2 {
+            assert_kind(what, compiled(Array::from(1.0)), &[ErrorKind::OutOfMemory]);
+        }
+    }
+    // Afterwards everything runs.
+    assert_eq!(wide(|x| Ok(x + 1.0)).unwrap().item::<f64>().unwrap(), 2.0);
+}
+
+/// Panics of the user's functions pass through, wherever they are called, and leave everything usable.
+#[test]
+fn panics_in_user_functions() {
+    type Run = fn(Array) -> Result<Array>;
+    fn fail(_: Array) -> Result<Array> {
+        panic!("mine")
+    }
+    let runs: [(&str, Run); 10] = [
+        ("jit", |x| jit(fail)(x)),
+        ("vmap", |x| vmap(fail)(x.broadcast_to(&[3]))),
+        ("grad", |x| grad(fail)(x)),
+        ("condition", |x| while_loop(|x: Array| fail(x).unwrap().gt(0.0), Ok, x)),
+        ("body", |x| while_loop(|x: Array| x.gt(0.0), fail, x)),
+        ("body under jit", |x| jit(|x: Array| while_loop(|x: Array| x.gt(0.0), fail, x))(x)),
+        ("scan", |x| fori_loop(0, 3, |_, x: Array| fail(x), x)),
+        ("branch", |x| cond(&x.gt(0.0), fail, |x: Array| x, x.clone())),
+        ("checkpoint", |x| grad(checkpoint(fail))(x)),
+        ("custom derivative", |x| {
+            let f = custom_vjp(|x: Array| x, |x: Array| (x.clone(), x), |_: Array, ct: Array| fail(ct));
+            grad(f)(x)
+        }),
+    ];
+    for (what, run) in runs {
+        let panic = catch_unwind(AssertUnwindSafe(|| run(Array::from(1.0)))).expect_err(what);
+        assert_eq!(panic.downcast_ref(), Some(&"mine"), "{what}");
+        let y = jit(vmap(grad(|x: Array| x.sin())))(Array::from(vec![0.0])).unwrap();
+        assert_eq!(y.to_vec::<f64>().unwrap(), [1.0], "after {what}");
+    }
+}
+
+/// Functions are traced on many threads at once, the same one and different ones.
+#[test]
+fn many_threads_trace_at_once() {
+    const N_THREADS: usize = 8;
+    let shared = Arc::new(jit(|x: Array| fori_loop(0, 10, |_, x: Array| Ok(x * 0.5 + 1.0), x)));
+    let expected = |n: usize| vec![2.0 - 2.0f64.powi(-10); n];
+    for round in 1..20 {
+        let barrier = Barrier::new(N_THREADS);
+        thread::scope(|scope| {
+            for i in 0..N_THREADS {
+                let (shared, barrier) = (shared.clone(), &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    // A shape that nobody has traced, on all threads; and a function of this thread's own.
+                    let x = Array::from(vec![1.0; round * 100]);
+                    assert_eq!(shared(x).unwrap().to_vec::<f64>().unwrap(), expected(round * 100));
+                    let own = jit(vmap(grad(move |x: Array| x.powi(2) * i as f64)));
+                    let slope = own(Array::from(vec![3.0; round])).unwrap().to_vec::<f64>().unwrap();
+                    assert_eq!(slope, vec![6.0 * i as f64; round]);
+                });
+            }
+        });
+    }
+}
+
+/// Compiled functions in compiled loops in compiled functions, called from each other's threads.
+#[test]
+fn compiled_functions_inside_loops() {
+    let inner = Arc::new(jit(|x: Array| Ok(x.sin() + 1.0)));
+    let middle = {
+        let inner = inner.clone();
+        Arc::new(jit(move |x: Array| fori_loop(0, 3, |_, x: Array| inner(x), x)))
+    };
+    let outer = jit(move |x: Array| while_loop(|x: Array| x.sum().lt(0.5), |x: Array| middle(x), x));
+    for n in [1, 1000] {
+        let x = Array::from(vec![0.0; n]);
+        let mut expected = 0.0f64;
+        let step = |x: f64| jit(|x: Array| x.sin())(Array::from(x)).unwrap().item::<f64>().unwrap() + 1.0;
+        for _ in 0..3 {
+            expected = step(expected);
+        }
+        assert_eq!(outer(x).unwrap().to_vec::<f64>().unwrap(), vec![expected; n]);
+    }
+}
+
+#[test]
+fn arrays_given_away_more_than_once() {
+    let f = |(a, b): (Array, Array)| (&a * 2.0 + &b, &a - &b);
+    let donating = jit_with(Jit::new().donate([0, 1]), f);
+    let loops = jit_with(Jit::new().donate([0]), |x: Array| fori_loop(0, 3, |_, x: Array| Ok(x + 1.0), x));
+    for n in [1, 3, 100_000] {
+        let x = Array::from(vec![1.0; n]);
+        let (sum, difference) = donating((x.clone(), x.clone())).unwrap();
+        assert_eq!(sum.to_vec::<f64>().unwrap(), vec![3.0; n]);
+        assert_eq!(difference.to_vec::<f64>().unwrap(), vec![0.0; n]);
+        // From several threads, which hold it all the while.
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(loops(x.clone()).unwrap().to_vec::<f64>().unwrap(), vec![4.0; n]));
+            }
+        });
+        assert_eq!(x.to_vec::<f64>().unwrap(), vec![1.0; n]);
+    }
+    let same = jit_with(Jit::new().donate([0, 0, 0]), |x: Array| x + 1.0);
+    assert_eq!(same(Array::from(1.0)).unwrap().item::<f64>().unwrap(), 2.0);
+}
+
+/// Indices beyond all extents, negative ones, and those of types that hold more than an address.
+#[test]
+fn indices_beyond_everything() {
+    let x = Array::from(vec![1.0, 2.0, 3.0]);
+    let indices = Array::from(vec![i64::MIN, -4, -1, 2, 3, i64::MAX]);
+    for mode in [OutOfBounds::Clip, OutOfBounds::Fill] {
+        let take = move |(x, i): (Array, Array)| x.take_with(&i, 0, mode);
+        let plain = take((x.clone(), indices.clone()));
+        let compiled = jit(move |arguments| Ok(take(arguments)))((x.clone(), indices.clone())).unwrap();
+        let text = |x: &Array| format!("{:?}", x.to_vec::<f64>().unwrap());
+        assert_eq!(text(&plain), text(&compiled), "{mode:?}");
+    }
+    let unsigned = Array::from(vec![u64::MAX, 1, 1 << 63]);
+    let set = jit(|(x, i): (Array, Array)| Ok(x.scatter_add(&i, &Array::from(vec![1.0; 3]))));
+    assert_eq!(set((x, unsigned)).unwrap().to_vec::<f64>().unwrap(), [1.0, 3.0, 3.0]);
+}
+
+/// What the process makes of its environment, for the test below.
+#[test]
+fn child() {
+    if std::env::var("DINI_TEST_ENVIRONMENT").is_err() {
+        return;
+    }
+    assert!((1..=256).contains(&num_threads()), "{} threads", num_threads());
+    let x = Array::from(vec![1.0; 1_000_000]);
+    let y = jit(|x: Array| Ok((x.sin() * 2.0).sum()))(x.clone()).unwrap().item::<f64>().unwrap();
+    assert!((y - 2e6 * 1.0f64.sin()).abs() < 1e-3, "{y}");
+    println!("{} threads", num_threads());
+}
+
+#[test]
+fn words_of_the_environment() {
+    let words = ["", "0", "-1", "many", "1e3", "99999999999999999999999", "1000000", " 2 ", "\u{1F980}"];
+    for word in words {
+        for name in ["DINI_NUM_THREADS", "DINI_JIT"] {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", "child", "--nocapture"]).env("DINI_TEST_ENVIRONMENT", "1").env(name, word);
+            let output = command.output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{name}={word:?}: {text}");
+            if (name, word) == ("DINI_NUM_THREADS", " 2 ") {
+                assert!(text.contains("2 threads"), "{text}");
+            }
+        }
+    }
+}
