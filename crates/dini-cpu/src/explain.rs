@@ -12,7 +12,7 @@ use crate::{
     executor::Executor,
     graph::{Graph, TensorType},
     interp::{Program, Stopwatch, Unwatched, Watch},
-    kernel::{Access, Instruction, Kernel, Store},
+    kernel::{Access, Gather, Instruction, Kernel, Store},
     scalar::ScalarOp,
     schedule::{self, KernelStep, Schedule, Slot, SlotId, Step, Tensor},
 };
@@ -341,6 +341,11 @@ fn explain_kernel(kernel: &Kernel, slots: &[SlotId], cached: &Cached) -> Explain
                 read[k] = n.max(read[k]);
             }
             Instruction::Count { .. } => {}
+            Instruction::Gather(Gather { operand, part, .. }) => {
+                let k = operand.0 as usize;
+                read[k] = part.len().min(kernel.len).max(read[k]);
+                *ops.entry("gather".into()).or_default() += 1;
+            }
             Instruction::Map { op, args, dtype } => {
                 *ops.entry(name(*op)).or_default() += 1;
                 let points = if uniform[i] { 1 } else { kernel.len as u64 };

@@ -4,6 +4,8 @@
 //!   it; reductions join the kernel that computes their operand. Nothing is computed twice.
 //! - Views never move data: a chain of views, and of paddings with constants, becomes the access of a load. A view is
 //!   copied only if something other than a kernel reads it, or if two views do not compose to a strided box.
+//! - Single elements at indices are read where they are used, by the kernel that computes the indices. (Few of them are
+//!   left to programs over single elements.)
 //! - A value that is read outside of the kernel that computes it is stored, all others stay in registers.
 //!
 //! Every kernel and every other operation has a time, and reads only what earlier ones wrote. An operation may join a
@@ -17,12 +19,16 @@ mod tests;
 use crate::{
     buffer::Buffer,
     dtype::DType,
-    graph::{Combine, Graph, Node, Op, Strided, TensorType, Value, strided::row_major},
+    element,
+    graph::{Combine, Graph, Node, Op, OutOfBounds, Strided, TensorType, Value, strided::row_major},
     kernel::{Access, Kernel, Padded, ReductionSpace},
     scalar::ScalarOp,
 };
-use group::{Groups, Member, Reads, Sink};
+use group::{Groups, Member, MemberOp, Reads, Sink};
 use smallvec::smallvec;
+
+/// At least so many places make a gather a part of a kernel.
+const MIN_GATHERED: usize = 65;
 
 /// A graph divided into steps.
 #[derive(Debug)]
@@ -61,8 +67,25 @@ struct Resolved {
 enum Base {
     /// The dense storage, or the register, of a value.
     Value(Value),
+    /// The dense storage of a value, at places that a register names.
+    Table(Value),
     /// The numbers 0, 1, 2, … of a type.
     Count(DType),
+}
+
+impl Resolved {
+    /// The value that is read.
+    fn value(&self) -> Option<Value> {
+        match self.base {
+            Base::Value(value) | Base::Table(value) => Some(value),
+            Base::Count(_) => None,
+        }
+    }
+
+    /// Whether each point reads the element of the same point.
+    fn is_by_points(&self) -> bool {
+        matches!(self.base, Base::Value(_)) && self.access == Access::IDENTITY
+    }
 }
 
 struct Fuser<'g> {
@@ -101,6 +124,7 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
             }
             Op::Reduce { combine, axes } => fuser.reduce(node, *combine, axes),
             Op::Assemble { boxes } => fuser.assemble(position, boxes),
+            Op::Gather { n_batch, mode } => fuser.gather(position, *n_batch, *mode),
             Op::Const(value) => {
                 fuser.constants[out.0 as usize] = Some(value);
                 fuser.groups.add_constant(position, out);
@@ -109,7 +133,6 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
             | Op::Cumulative { .. }
             | Op::DynamicSlice { .. }
             | Op::DynamicUpdate { .. }
-            | Op::Gather { .. }
             | Op::Scatter { .. }
             | Op::Dot(_)
             | Op::Call(_)
@@ -163,7 +186,7 @@ impl Fuser<'_> {
         let len = self.len(node.first_out);
         let reads: Reads = node.args.iter().map(|&arg| self.operand(arg, len)).collect();
         let group = self.groups.place(len, &reads, None);
-        self.groups.add_member(group, Member { value: node.first_out, op: Some(op), reads });
+        self.groups.add_member(group, Member { value: node.first_out, op: MemberOp::Map(op), reads });
     }
 
     fn view(&mut self, out: Value, arg: Value, strided: &Strided) {
@@ -197,6 +220,31 @@ impl Fuser<'_> {
         let read = Resolved { base: self.resolved(arg).base, access };
         let group = self.groups.place(self.len(arg), std::slice::from_ref(&read), Some(space));
         self.groups.add_sink(group, Sink { out, combine, read });
+    }
+
+    /// Single elements by one index each are read by the kernel that has the indices; whatever else is gathered is an
+    /// operation of its own.
+    fn gather(&mut self, position: usize, n_batch: usize, mode: OutOfBounds) {
+        let node = &self.graph.nodes[position];
+        let ([x, indices], out) = ([node.args[0], node.args[1]], node.first_out);
+        let (n, t) = (self.len(out), self.graph.type_of(x));
+        let has_one_axis = t.shape[n_batch..].len() == 1 && self.graph.type_of(indices).shape.last() == Some(&1);
+        let is_one_batch = t.shape[..n_batch].iter().all(|&n| n == 1);
+        if n < MIN_GATHERED || t.len() * t.dtype.size() == 0 || !has_one_axis || !is_one_batch {
+            return self.node(position);
+        }
+        let (home, offset) = match self.resolved(x) {
+            Resolved { base: Base::Value(home), access: Access::Contiguous { offset } } => (*home, *offset),
+            _ => {
+                self.copy(x);
+                (x, 0)
+            }
+        };
+        let table = Resolved { base: Base::Table(home), access: Access::Contiguous { offset } };
+        let reads: Reads = smallvec![self.operand(indices, n), table];
+        let op = MemberOp::Gather { n: t.len(), outside: element::outside(mode, t.dtype) };
+        let group = self.groups.place(n, &reads, None);
+        self.groups.add_member(group, Member { value: out, op, reads });
     }
 
     /// Padding with a constant is an access; whatever else puts parts together is an operation of its own.
@@ -253,7 +301,7 @@ impl Fuser<'_> {
             return;
         }
         let group = self.groups.place(self.len(value), std::slice::from_ref(&source), None);
-        self.groups.add_member(group, Member { value, op: None, reads: smallvec![source] });
+        self.groups.add_member(group, Member { value, op: MemberOp::Copy, reads: smallvec![source] });
     }
 }
 

@@ -39,7 +39,7 @@ use emit::Extent;
 use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
-pub(crate) use request::{Accumulators, Fold, Lanewise, Request, Single, Source, accumulates};
+pub(crate) use request::{Accumulators, Fold, Lanewise, Request, Single, Source, accumulates, gathers};
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.

@@ -14,7 +14,8 @@ mod print;
 pub(crate) use access::Access;
 pub(crate) use padded::Padded;
 
-use crate::{dtype::DType, graph::Combine, math, scalar::ScalarOp};
+use crate::{dtype::DType, element::ElementBytes, graph::Combine, math, scalar::ScalarOp};
+use std::ops::Range;
 
 /// Where the points of a result stand in a run, floats are combined by so many accumulators, which the points of a tile
 /// take in turns.
@@ -68,8 +69,40 @@ pub(crate) enum Instruction {
     Load { operand: Operand, access: Access },
     /// The place itself, as a number: the operand that holds 0, 1, 2, … without storing it.
     Count { dtype: DType, access: Access },
+    /// Reads a part of an operand at places that a register names.
+    Gather(Gather),
     /// A scalar operation.
     Map { op: ScalarOp, args: Vec<Reg>, dtype: DType },
+}
+
+/// Reads elements of an operand at the indices, counted from the start of a part of it, that a register of integers holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gather {
+    pub operand: Operand,
+    /// Where the part stands; it is not empty.
+    pub part: Range<usize>,
+    pub index: Reg,
+    /// What an index outside of the part reads, a negative one too; without, indices are clamped into it.
+    pub outside: Option<ElementBytes>,
+}
+
+impl Instruction {
+    /// The operand that is read.
+    pub fn operand(&self) -> Option<Operand> {
+        match self {
+            Instruction::Load { operand, .. } | Instruction::Gather(Gather { operand, .. }) => Some(*operand),
+            Instruction::Count { .. } | Instruction::Map { .. } => None,
+        }
+    }
+
+    /// The registers that it computes with.
+    pub fn args(&self) -> &[Reg] {
+        match self {
+            Instruction::Load { .. } | Instruction::Count { .. } => &[],
+            Instruction::Gather(gather) => std::slice::from_ref(&gather.index),
+            Instruction::Map { args, .. } => args,
+        }
+    }
 }
 
 /// Writes a register to an operand.
@@ -101,7 +134,9 @@ impl Kernel {
     /// The element type of an instruction's register.
     pub fn dtype(&self, reg: Reg) -> DType {
         match &self.body[reg.0 as usize] {
-            Instruction::Load { operand, .. } => self.operands[operand.0 as usize].dtype,
+            Instruction::Load { operand, .. } | Instruction::Gather(Gather { operand, .. }) => {
+                self.operands[operand.0 as usize].dtype
+            }
             Instruction::Count { dtype, .. } | Instruction::Map { dtype, .. } => *dtype,
         }
     }
@@ -114,7 +149,9 @@ impl Kernel {
                 Instruction::Load { access, .. } | Instruction::Count { access, .. } => {
                     matches!(access, Access::Uniform { .. })
                 }
-                Instruction::Map { args, .. } => args.iter().all(|arg| uniform[arg.0 as usize]),
+                Instruction::Gather(_) | Instruction::Map { .. } => {
+                    instruction.args().iter().all(|arg| uniform[arg.0 as usize])
+                }
             });
         }
         uniform
@@ -124,13 +161,18 @@ impl Kernel {
     pub fn check(&self) -> Result<(), String> {
         let operand = |o: &Operand| self.operands.get(o.0 as usize).ok_or(format!("no operand {}", o.0));
         for (i, instruction) in self.body.iter().enumerate() {
+            if let Some(arg) = instruction.args().iter().find(|arg| arg.0 as usize >= i) {
+                return Err(format!("r{i} uses r{} before its definition", arg.0));
+            }
             match instruction {
                 Instruction::Load { operand: from, access } => access.check(self.len, operand(from)?.len),
                 Instruction::Count { access, .. } => access.check(self.len, usize::MAX),
+                Instruction::Gather(Gather { operand: from, part, index, outside: _ }) => {
+                    let (n, dtype) = (operand(from)?.len, self.dtype(*index));
+                    let fits = dtype.is_integer() && !part.is_empty() && part.end <= n;
+                    if fits { Ok(()) } else { Err(format!("gather of {part:?} of {n} elements by {dtype}")) }
+                }
                 Instruction::Map { op, args, dtype } => {
-                    if let Some(arg) = args.iter().find(|arg| arg.0 as usize >= i) {
-                        return Err(format!("r{i} uses r{} before its definition", arg.0));
-                    }
                     let dtypes: Vec<DType> = args.iter().map(|&arg| self.dtype(arg)).collect();
                     let fits = math::kernel(*op, &dtypes).is_some() && op.result(&dtypes) == *dtype;
                     if fits { Ok(()) } else { Err(format!("{op:?} of {dtypes:?} as {dtype}")) }

@@ -2,11 +2,12 @@
 
 use super::{
     Base, Fused, Fuser, Item, Resolved,
-    group::{Group, Member, Producer},
+    group::{Group, Member, MemberOp, Producer},
 };
 use crate::{
+    element::ElementBytes,
     graph::Value,
-    kernel::{Access, Instruction, Kernel, Operand, OperandType, Reg, Store},
+    kernel::{Access, Gather, Instruction, Kernel, Operand, OperandType, Reg, Store},
 };
 use rustc_hash::FxHashMap;
 
@@ -35,13 +36,13 @@ impl Fuser<'_> {
         let mut members: Vec<&Member> = group.members.iter().collect();
         members.sort_unstable_by_key(|member| member.value);
         for member in &members {
-            let mut registers: Vec<Reg> = member.reads.iter().map(|read| builder.read(read)).collect();
-            let register = match member.op {
-                Some(op) => {
-                    let dtype = self.graph.type_of(member.value).dtype;
-                    builder.push(Instruction::Map { op, args: registers, dtype })
+            let register = match (member.op, &member.reads[..]) {
+                (MemberOp::Map(op), reads) => {
+                    let args = reads.iter().map(|read| builder.read(read)).collect();
+                    builder.push(Instruction::Map { op, args, dtype: self.graph.type_of(member.value).dtype })
                 }
-                None => registers.remove(0),
+                (MemberOp::Copy, reads) => builder.read(&reads[0]),
+                (MemberOp::Gather { n, outside }, reads) => builder.gather(&reads[0], &reads[1], n, outside),
             };
             builder.registers.insert(member.value, register);
         }
@@ -95,8 +96,7 @@ impl Builder {
 
     /// The register that holds what a read gives.
     fn read(&mut self, read: &Resolved) -> Reg {
-        if let Base::Value(value) = read.base
-            && read.access == Access::IDENTITY
+        if let Some(value) = read.value().filter(|_| read.is_by_points())
             && let Some(&register) = self.registers.get(&value)
         {
             return register;
@@ -107,10 +107,21 @@ impl Builder {
         let access = read.access.clone();
         let instruction = match read.base {
             Base::Value(value) => Instruction::Load { operand: self.operand(value), access },
+            Base::Table(_) => unreachable!("read by index"),
             Base::Count(dtype) => Instruction::Count { dtype, access },
         };
         let register = self.push(instruction);
         self.loads.insert(read.clone(), register);
         register
+    }
+
+    /// The register that holds what indices read of `n` elements of a table.
+    fn gather(&mut self, index: &Resolved, table: &Resolved, n: usize, outside: Option<ElementBytes>) -> Reg {
+        let (Base::Table(value), Access::Contiguous { offset }) = (table.base, &table.access) else {
+            unreachable!("a table is dense")
+        };
+        let index = self.read(index);
+        let gather = Gather { operand: self.operand(value), part: *offset..offset + n, index, outside };
+        self.push(Instruction::Gather(gather))
     }
 }

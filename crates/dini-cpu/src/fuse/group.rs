@@ -1,9 +1,10 @@
 //! Which operations share a kernel: groups, their times and who reads them.
 
 use crate::{
-    fuse::{Base, Resolved},
+    element::ElementBytes,
+    fuse::Resolved,
     graph::{Combine, Value},
-    kernel::{Access, ReductionSpace},
+    kernel::ReductionSpace,
     scalar::ScalarOp,
 };
 use smallvec::SmallVec;
@@ -38,14 +39,27 @@ pub(super) enum Producer {
 /// Where an operation's operands stand.
 pub(super) type Reads = SmallVec<[Resolved; 2]>;
 
-/// A value computed at every point: a map, or the copy of a view.
+/// A value computed at every point.
 #[derive(Debug)]
 pub(super) struct Member {
     pub value: Value,
-    /// `None` for a copy.
-    pub op: Option<ScalarOp>,
-    /// Where the operands stood when the member joined, or the source of the copy.
+    pub op: MemberOp,
+    /// Where the operands stood when the member joined.
     pub reads: Reads,
+}
+
+/// How.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum MemberOp {
+    Map(ScalarOp),
+    /// The copy of a view.
+    Copy,
+    /// The elements at indices of a table, of which so many are in reach: these are what is read.
+    Gather {
+        n: usize,
+        /// What an index outside reads, if it is not clamped.
+        outside: Option<ElementBytes>,
+    },
 }
 
 /// A reduction.
@@ -86,10 +100,7 @@ impl Group {
     /// The values read, of this group or others.
     pub fn reads(&self) -> impl Iterator<Item = Value> {
         let of_members = self.members.iter().flat_map(|member| &member.reads);
-        of_members.chain(self.sinks.iter().map(|sink| &sink.read)).filter_map(|read| match read.base {
-            Base::Value(value) => Some(value),
-            Base::Count(_) => None,
-        })
+        of_members.chain(self.sinks.iter().map(|sink| &sink.read)).filter_map(Resolved::value)
     }
 }
 
@@ -146,10 +157,7 @@ impl Groups {
 
     /// Whether a read stays inside the kernel of a group of `len` points.
     fn stays_inside(&self, read: &Resolved, group: GroupId) -> bool {
-        match read.base {
-            Base::Value(value) => read.access == Access::IDENTITY && self.producer(value) == Producer::Member(group),
-            Base::Count(_) => false,
-        }
+        read.is_by_points() && read.value().is_some_and(|value| self.producer(value) == Producer::Member(group))
     }
 
     /// The earliest time at which something outside reads a value of the group; readers in `besides` do not count.
@@ -179,7 +187,7 @@ impl Groups {
         }
         let mut latest = 0;
         for read in reads {
-            let Base::Value(value) = read.base else { continue };
+            let Some(value) = read.value() else { continue };
             if self.stays_inside(read, group) {
                 continue;
             }
@@ -233,7 +241,7 @@ impl Groups {
     pub fn place(&mut self, len: usize, reads: &[Resolved], reduction: Option<ReductionSpace>) -> GroupId {
         let mut candidates: SmallVec<[GroupId; 4]> = SmallVec::new();
         for read in reads {
-            let Base::Value(value) = read.base else { continue };
+            let Some(value) = read.value() else { continue };
             if let Producer::Member(group) = self.producer(value)
                 && self.stays_inside(read, group)
                 && !candidates.contains(&group)
@@ -262,8 +270,8 @@ impl Groups {
         let own = &mut self.groups[group.0].reduction;
         *own = own.or(reduction);
         for read in reads {
-            let Base::Value(value) = read.base else { continue };
-            self.add_reader(value, Reader { by: By::Group(group), fusible: read.access == Access::IDENTITY });
+            let Some(value) = read.value() else { continue };
+            self.add_reader(value, Reader { by: By::Group(group), fusible: read.is_by_points() });
         }
         // Now that it is known what the operation reads of the others: perhaps more than registers.
         if joined.is_some() {
@@ -277,10 +285,7 @@ impl Groups {
         const N_RECENT: usize = 8;
         let is_related = |group: &Group| {
             len <= MAX_UNRELATED_LEN
-                || reads.iter().any(|read| match read.base {
-                    Base::Value(value) => group.reads().any(|own| own == value),
-                    Base::Count(_) => false,
-                })
+                || reads.iter().any(|read| read.value().is_some_and(|value| group.reads().any(|own| own == value)))
         };
         let recent = self.groups.iter().enumerate().rev().filter(|(_, group)| group.merged_into.is_none());
         recent.take(N_RECENT).find(|(_, group)| group.len == len && is_related(group)).map(|(i, _)| GroupId(i))

@@ -4,7 +4,7 @@ use super::{Item, fuse};
 use crate::{
     buffer::Buffer,
     dtype::DType,
-    graph::{Combine, DotAxes, Graph, Op, Strided, TensorType, Value},
+    graph::{Combine, DotAxes, Graph, Op, OutOfBounds, Strided, TensorType, Value},
     scalar::ScalarOp,
 };
 use std::{fmt::Write, sync::Arc};
@@ -205,6 +205,50 @@ fn counts_are_not_stored() {
           r2:f64 = Mul r0 r1
           %2 = r2";
     check(g, &[out], expected);
+}
+
+#[test]
+fn elements_are_read_by_the_kernel_that_has_their_indices() {
+    let mut g = Graph::new();
+    let (x, n) = (input(&mut g, &[100]), 70);
+    let at = g.input(TensorType::new(DType::I32, &[n, 1]));
+    let next = map(&mut g, ScalarOp::Add, &[at, at]);
+    let part = view(&mut g, x, &[90], &[1], 5);
+    let gather = |g: &mut Graph, x: Value, at: Value, mode: OutOfBounds| {
+        g.push(Op::Gather { n_batch: 0, mode }, &[x, at], vec![TensorType::new(DType::F64, &[n])], 0)
+    };
+    let gathered = gather(&mut g, part, next, OutOfBounds::Zero);
+    let square = map(&mut g, ScalarOp::Mul, &[gathered, gathered]);
+    // Of the kernel's own result: a pass of its own.
+    let again = gather(&mut g, square, at, OutOfBounds::Clip);
+    let total = sum(&mut g, again, &[0]);
+    let expected = "
+        kernel 70
+          r0:i32 = %1[]
+          r1:i32 = Add r0 r0
+          r2:f64 = %0[5..95 at r1]
+          r3:f64 = Mul r2 r2
+          %5 = r3
+        kernel 70 = 1×(70)×1
+          r0:i32 = %1[]
+          r1:f64 = %5[0..70 at r0 clamped]
+          %7 = Add r1";
+    check(g, &[total], expected);
+}
+
+#[test]
+fn few_elements_rows_and_several_indices_are_gathered_apart() {
+    for (shape, indices, n_batch) in
+        [(&[9][..], &[64, 1][..], 0), (&[9, 2], &[70, 1], 0), (&[9, 2], &[70, 2], 0), (&[2, 9], &[2, 70, 1], 1)]
+    {
+        let mut g = Graph::new();
+        let x = input(&mut g, shape);
+        let at = g.input(TensorType::new(DType::I32, indices));
+        let (places, k) = (&indices[..indices.len() - 1], indices[indices.len() - 1]);
+        let out = TensorType::new(DType::F64, &[places, &shape[n_batch + k..]].concat());
+        let gathered = g.push(Op::Gather { n_batch, mode: OutOfBounds::Fill }, &[x, at], vec![out], 0);
+        check(g, &[gathered], "gather");
+    }
 }
 
 #[test]

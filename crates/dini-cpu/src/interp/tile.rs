@@ -17,17 +17,19 @@ mod threads;
 
 use super::{
     frame::{self, Frame, Needs},
+    places,
     strided::{self, with_bits},
 };
 use crate::{
     counters,
     dtype::DType,
+    element::ElementBytes,
     graph::Strided,
     jit::Machine,
     kernel::Padded,
     math,
     math::{Slice, SliceMut},
-    schedule::SlotId,
+    schedule::{Places, SlotId},
 };
 use boxes::Boxes;
 use compile::CELL_ALIGNMENT;
@@ -121,6 +123,16 @@ enum Instruction {
         from: Place,
         from_len: usize,
         padded: Padded,
+        to: Place,
+    },
+    /// Reads elements at indices.
+    Gather {
+        from: Place,
+        /// One index for each element, whatever points there are.
+        places: Places,
+        index: Place,
+        /// What an index outside reads; without, it is clamped.
+        outside: Option<ElementBytes>,
         to: Place,
     },
     /// The places of the points of a box, as numbers.
@@ -301,6 +313,16 @@ impl Instruction {
                         let to = std::slice::from_raw_parts_mut(to_address.cast::<Bits>(), n);
                         let fill = Bits::from_ne_bytes(*padded.fill.first_chunk().expect("no element is larger"));
                         strided::read_padded(padded, from, fill, start, to);
+                    });
+                }
+                Instruction::Gather { from, places, index, outside, to } => {
+                    let (from, to_address) = (from.address(bases, 0), to.address(bases, start));
+                    with_bits!(to.dtype, Bits => {
+                        let from = std::slice::from_raw_parts(from.cast::<Bits>(), places.indexed[0]);
+                        let to = std::slice::from_raw_parts_mut(to_address.cast::<Bits>(), n);
+                        let fill = outside.unwrap_or_default();
+                        let fill = Bits::from_ne_bytes(*fill.first_chunk().expect("no element is larger"));
+                        places::gather(from, index.read(bases, start, n), places, outside.is_none(), fill, to);
                     });
                 }
                 Instruction::Count { strided, to } => strided::count(strided, start, to.write(bases, start, n)),

@@ -8,7 +8,7 @@ use crate::{
 #[expect(dead_code, reason = "nothing reads a request that cannot be made")]
 mod request;
 
-pub(crate) use request::{Accumulators, Fold, Lanewise, Request, Single, Source, accumulates};
+pub(crate) use request::{Accumulators, Fold, Lanewise, Request, Single, Source, accumulates, gathers};
 
 /// There is none.
 #[derive(Debug)]

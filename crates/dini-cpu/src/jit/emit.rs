@@ -308,6 +308,7 @@ impl Emitter<'_> {
         let index = match walk {
             Walk::Points => INDEX,
             Walk::Run => DONE,
+            Walk::Indexed => unreachable!("lanes have places of their own"),
             // Every round begins with the first one.
             Walk::Accumulators if round(self.lanes) >= N_ACCUMULATORS => return Memory::Base(base, offset),
             Walk::Accumulators => {
@@ -323,7 +324,7 @@ impl Emitter<'_> {
         // The operands that the code names most have their address in a register.
         let mut counts = vec![0u32; self.pointers.len()];
         for inst in &self.lanes.insts {
-            if let Op::Load(operand, _) = inst.op {
+            if let Op::Load(operand, _) | Op::Gather(operand) = inst.op {
                 counts[operand as usize] += 1;
             }
         }

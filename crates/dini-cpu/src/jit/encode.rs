@@ -55,6 +55,8 @@ pub(super) enum Memory {
     Base(Gpr, i32),
     /// Register plus scaled register (the scale is 1, 2, 4 or 8) plus displacement.
     Indexed(Gpr, Gpr, u8, i32),
+    /// Register plus, for each lane, the scaled index in a vector register.
+    Gathered(Gpr, u8, u8),
     /// Bytes into the constants behind the code.
     Pool(u32),
 }
@@ -116,6 +118,11 @@ pub(super) struct Assembler {
 
 const UNBOUND: usize = usize::MAX;
 
+/// The byte of a scaled index.
+fn sib(base: u8, index: u8, scale: u8) -> u8 {
+    (scale.trailing_zeros() as u8) << 6 | (index & 7) << 3 | base
+}
+
 impl Assembler {
     fn bytes(&mut self, bytes: &[u8]) {
         self.code.extend_from_slice(bytes);
@@ -143,9 +150,12 @@ impl Assembler {
                 self.displaced(reg, base, base, sib, displacement, unit);
             }
             Memory::Indexed(base, index, scale, displacement) => {
-                let (base, index) = (base as u8 & 7, index as u8 & 7);
-                let sib = (scale.trailing_zeros() as u8) << 6 | index << 3 | base;
-                self.displaced(reg, 4, base, Some(sib), displacement, unit);
+                let base = base as u8 & 7;
+                self.displaced(reg, 4, base, Some(sib(base, index as u8, scale)), displacement, unit);
+            }
+            Memory::Gathered(base, index, scale) => {
+                let base = base as u8 & 7;
+                self.displaced(reg, 4, base, Some(sib(base, index, scale)), 0, unit);
             }
         }
     }
@@ -176,6 +186,7 @@ impl Assembler {
             Rm::Memory(memory) | Rm::Broadcast(memory) => match memory {
                 Memory::Base(base, _) => (0, base as u8 >> 3),
                 Memory::Indexed(base, index, ..) => (index as u8 >> 3, base as u8 >> 3),
+                Memory::Gathered(base, index, _) => (index >> 3 & 1, base as u8 >> 3),
                 Memory::Pool(_) => (0, 0),
             },
         }
@@ -218,6 +229,8 @@ impl Assembler {
             Masking::Merge(mask) => (0, mask),
         };
         let is_broadcast = matches!(rm, Rm::Broadcast(_));
+        // What has an index for each lane has no second source, whose highest bit is that of the index then.
+        let second = if let Rm::Memory(Memory::Gathered(_, index, _)) = rm { index & 16 } else { second };
         let high = (reg >> 3 & 1 ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | (reg >> 4 ^ 1) << 4 | form.map;
         let middle = (form.wide as u8) << 7 | (!second & 15) << 3 | 4 | form.prefix;
         let low = zeroing << 7 | (length as u8) << 5 | (is_broadcast as u8) << 4 | (second >> 4 ^ 1) << 3 | mask;

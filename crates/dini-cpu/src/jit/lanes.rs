@@ -98,6 +98,8 @@ pub(super) enum Op {
     Uniform(u32),
     /// The operand's elements at the points of a group, by number in the round.
     Load(u32, u8),
+    /// A mask, lanes, and indices of either width: the operand's elements where the mask holds, the lanes elsewhere.
+    Gather(u32),
     /// The numbers of the points of a round's first group, modulo 2³².
     Point,
     /// The low half of an entry of the table of addresses, which holds a number instead, in all lanes.
@@ -334,6 +336,8 @@ pub(super) enum Walk {
     Run,
     /// The same, modulo the number of accumulators.
     Accumulators,
+    /// By an index.
+    Indexed,
 }
 
 /// Code for the points of one round.

@@ -36,7 +36,7 @@ fn loaded(KernelStep { kernel, slots }: &KernelStep, reg: Reg) -> Option<SlotId>
         Instruction::Load { operand, access } if *access == Access::IDENTITY => {
             (kernel.operands[operand.0 as usize].len == kernel.len).then_some(slots[operand.0 as usize])
         }
-        Instruction::Load { .. } | Instruction::Count { .. } | Instruction::Map { .. } => None,
+        Instruction::Load { .. } | Instruction::Count { .. } | Instruction::Gather(_) | Instruction::Map { .. } => None,
     }
 }
 
@@ -52,7 +52,7 @@ impl<'a> Lanewise<'a> {
                 *access == Access::IDENTITY || *access == (Access::Uniform { offset: 0 })
             }
             Instruction::Map { .. } => true,
-            Instruction::Count { .. } => false,
+            Instruction::Count { .. } | Instruction::Gather(_) => false,
         };
         let is_elementwise = kernel.len == cond.kernel.len && kernel.reduction.is_none();
         let holds = kernel.operands.iter().all(|operand| Kind::holds(operand.dtype));
@@ -80,7 +80,9 @@ impl<'a> Lanewise<'a> {
             Instruction::Map { op: ScalarOp::Select, args, .. } if slot != mask => {
                 loaded(body, args[0]) == Some(mask) && loaded(body, args[2]) == Some(slot)
             }
-            Instruction::Map { .. } | Instruction::Load { .. } | Instruction::Count { .. } => false,
+            Instruction::Map { .. } | Instruction::Load { .. } | Instruction::Count { .. } | Instruction::Gather(_) => {
+                false
+            }
         };
         let is_whole = standing.iter().all(|&(slot, next)| keeps(slot, next));
         standing.sort_by_key(|&(slot, _)| (slot != mask, slot));
@@ -155,7 +157,7 @@ impl<'a> Lanewise<'a> {
     fn n_groups(&self, isa: Isa) -> u8 {
         let is_held = |instruction: &&Instruction| match instruction {
             Instruction::Load { access, .. } => *access == Access::IDENTITY,
-            Instruction::Count { .. } | Instruction::Map { .. } => false,
+            Instruction::Count { .. } | Instruction::Gather(_) | Instruction::Map { .. } => false,
         };
         let n_held = self.body.kernel.body.iter().filter(is_held).count().max(1);
         let fitting = n_vectors(isa) * 2 / 3 / n_held;
@@ -189,7 +191,7 @@ impl<'a> Lanewise<'a> {
                     let args: Option<Vec<Value>> = args.iter().map(|arg| fixed[arg.0 as usize]).collect();
                     args.map(|args| operations::map(lanes, *op, &dtypes, &args))
                 }
-                Instruction::Load { .. } | Instruction::Count { .. } => None,
+                Instruction::Load { .. } | Instruction::Count { .. } | Instruction::Gather(_) => None,
             });
         }
         fixed
@@ -221,7 +223,9 @@ impl<'a> Lanewise<'a> {
                         let args: Vec<Value> = args.iter().map(|arg| values[arg.0 as usize]).collect();
                         operations::map(lanes, *op, &dtypes, &args)
                     }
-                    (None, Instruction::Count { .. }) => unreachable!("not recognized as such a loop"),
+                    (None, Instruction::Count { .. } | Instruction::Gather(_)) => {
+                        unreachable!("not recognized as such a loop")
+                    }
                 });
             }
             for (phi, &(_, next)) in phis.iter_mut().zip(&self.states) {

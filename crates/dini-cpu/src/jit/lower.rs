@@ -2,14 +2,15 @@
 
 use super::{
     encode::Isa,
-    lanes::{Kind, Lanes, Op, Operand, Store, Value, Walk},
+    lanes::{Kind, Lanes, Op, Operand, Predicate, Store, Value, Walk},
     operations,
     request::{Accumulators, Fold, Request, Source},
 };
 use crate::{
     dtype::DType,
+    element::ElementBytes,
     graph::Combine,
-    kernel::{Instruction, N_ACCUMULATORS, Reg},
+    kernel::{Gather, Instruction, N_ACCUMULATORS, Reg},
     scalar::ScalarOp,
 };
 use std::collections::HashMap;
@@ -17,12 +18,15 @@ use std::collections::HashMap;
 /// The widest lanes that computed registers and their arguments have.
 fn widest(request: &Request<'_>) -> usize {
     let size = |reg: Reg| Kind::of(request.kernel.dtype(reg)).size();
+    let is_computed = |source: Source| matches!(source, Source::Computed | Source::Gathered(_));
     let written = request.stores.iter().map(|&(reg, _)| reg).chain(request.folds.iter().map(|fold| fold.from));
     let mut widest = written.map(size).max().unwrap_or(4);
     for (i, instruction) in request.kernel.body.iter().enumerate() {
-        if let (Instruction::Map { op, args, .. }, Source::Computed) = (instruction, request.sources[i]) {
-            widest = args.iter().map(|&arg| size(arg)).fold(widest.max(size(Reg(i as u32))), usize::max);
-            if operations::goes_through_f64(*op, request.kernel.dtype(args[0])) {
+        if is_computed(request.sources[i]) {
+            widest = instruction.args().iter().map(|&arg| size(arg)).fold(widest.max(size(Reg(i as u32))), usize::max);
+            if let Instruction::Map { op, args, .. } = instruction
+                && operations::goes_through_f64(*op, request.kernel.dtype(args[0]))
+            {
                 widest = Kind::F64.size();
             }
         }
@@ -38,16 +42,26 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
     let mut operands = Operands::default();
     let mut values = vec![vec![Value::NONE; kernel.body.len()]; n_groups as usize];
     for (i, instruction) in kernel.body.iter().enumerate() {
-        let Instruction::Map { op, args, .. } = instruction else { continue };
-        // What comes from memory is read where it is used, so that nothing waits in a register.
-        if sources[i] != Source::Computed {
-            continue;
-        }
+        let args = instruction.args();
         let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
         for (group, values) in values.iter_mut().enumerate() {
-            let args: Vec<Value> =
-                args.iter().map(|&arg| load(&mut lanes, &mut operands, values, request, arg, group as u8)).collect();
-            values[i] = operations::map(&mut lanes, *op, &dtypes, &args);
+            let mut args = || -> Vec<Value> {
+                args.iter().map(|&arg| load(&mut lanes, &mut operands, values, request, arg, group as u8)).collect()
+            };
+            values[i] = match (instruction, sources[i]) {
+                (Instruction::Map { op, .. }, Source::Computed) => {
+                    let args = args();
+                    operations::map(&mut lanes, *op, &dtypes, &args)
+                }
+                (Instruction::Gather(gather), Source::Gathered(base)) => {
+                    let index = args()[0];
+                    let dtype = kernel.dtype(Reg(i as u32));
+                    let table = operands.number(&mut lanes, Operand { base, dtype, walk: Walk::Indexed });
+                    gathered(&mut lanes, gather, dtypes[0], index, dtype, table)
+                }
+                // What comes from memory is read where it is used, so that nothing waits in a register.
+                (_, _) => continue,
+            };
         }
     }
     for &(reg, to) in *stores {
@@ -84,6 +98,26 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
     lanes
 }
 
+/// The elements of a table at indices.
+fn gathered(lanes: &mut Lanes, gather: &Gather, of: DType, index: Value, dtype: DType, table: u32) -> Value {
+    let n = lanes.constant(gather.part.len() as u64, Kind::of(of));
+    let (index, elsewhere) = match gather.outside {
+        Some(bytes) => (index, bytes),
+        None => {
+            let last = lanes.constant(gather.part.len() as u64 - 1, Kind::of(of));
+            let index = operations::map(lanes, ScalarOp::Min, &[of; 2], &[index, last]);
+            let zero = lanes.constant(0, Kind::of(of));
+            (operations::map(lanes, ScalarOp::Max, &[of; 2], &[index, zero]), ElementBytes::default())
+        }
+    };
+    // A negative index is beyond all extents as an unsigned number. All lanes are compared, those behind the last point too.
+    let is_inside = lanes.compare(Predicate::LtUnsigned, Kind::of(of), index, n);
+    let bits = u64::from_le_bytes(*elsewhere.first_chunk().expect("no element is larger"));
+    let elsewhere = lanes.constant(bits, Kind::of(dtype));
+    let is_inside = lanes.mask_for(Kind::of(dtype), is_inside);
+    lanes.push(Op::Gather(table), Kind::of(dtype), &[is_inside, elsewhere, index])
+}
+
 /// The operation that combines two elements.
 fn combination(combine: Combine) -> ScalarOp {
     match combine {
@@ -107,7 +141,9 @@ impl Operands {
         let (base, walk) = match source {
             Source::Points(base) | Source::Uniform(base) => (base, Walk::Points),
             Source::Cell(base) => (base, Walk::Run),
-            Source::Computed | Source::Count { .. } | Source::RowCount { .. } => unreachable!("not in memory"),
+            Source::Computed | Source::Gathered(_) | Source::Count { .. } | Source::RowCount { .. } => {
+                unreachable!("not in memory by points")
+            }
         };
         self.number(lanes, Operand { base, dtype, walk })
     }
@@ -153,7 +189,7 @@ fn load(
             let operand = operands.position(lanes, source, dtype);
             lanes.push(Op::Uniform(operand), kind, &[])
         }
-        Source::Points(_) | Source::Cell(_) | Source::Computed => {
+        Source::Points(_) | Source::Cell(_) | Source::Computed | Source::Gathered(_) => {
             let operand = operands.position(lanes, source, dtype);
             lanes.push(Op::Load(operand, group), kind, &[])
         }

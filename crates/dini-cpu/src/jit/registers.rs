@@ -120,7 +120,9 @@ fn memory_argument(isa: Isa, inst: &Inst) -> Option<usize> {
         Op::And | Op::AndNot | Op::Or | Op::Xor => None,
         // Any of them but the one that is replaced.
         Op::Fma { .. } => None,
-        Op::Shift(..) | Op::Not | Op::Convert(_) | Op::ZeroExtend | Op::Call(_) | Op::Rare(_) => None,
+        Op::Shift(..) | Op::Not | Op::Convert(_) | Op::ZeroExtend => None,
+        // What is replaced only.
+        Op::Gather(_) | Op::Call(_) | Op::Rare(_) => None,
         Op::Constant(_) | Op::Uniform(_) | Op::Number(_) | Op::Load(..) | Op::Point | Op::Element(_) | Op::Phi(_) => {
             None
         }

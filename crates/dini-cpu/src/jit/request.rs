@@ -42,6 +42,8 @@ pub(crate) enum Source {
     Uniform(u32),
     /// The instruction computes it.
     Computed,
+    /// The instruction reads the elements whose first one stands at that position in the table.
+    Gathered(u32),
     /// The point's number, counted from an offset.
     Count { offset: u32 },
     /// A number that an entry of the table holds in place of an address; with `moves` the point's number is added. All
@@ -53,10 +55,16 @@ impl Source {
     /// Whether the code does more than read memory.
     pub fn is_computed(self) -> bool {
         match self {
-            Source::Computed | Source::Count { .. } | Source::RowCount { .. } => true,
+            Source::Computed | Source::Gathered(_) | Source::Count { .. } | Source::RowCount { .. } => true,
             Source::Points(_) | Source::Cell(_) | Source::Uniform(_) => false,
         }
     }
+}
+
+/// Whether machine code reads elements of a type, so many of them, by indices: what is shorter than 32 bits has no
+/// instruction, and indices of 32 bits are signed.
+pub(crate) fn gathers(dtype: DType, n: usize) -> bool {
+    accumulates(dtype) && i32::try_from(n).is_ok()
 }
 
 /// Whether machine code combines elements of a type.

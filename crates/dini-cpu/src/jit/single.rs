@@ -210,6 +210,7 @@ impl Lowering<'_> {
                     let count = |place: Option<usize>| self.count(place?, *dtype);
                     places(access, n).into_iter().map(count).collect::<Option<Vec<Value>>>()?
                 }
+                Instruction::Gather(_) => return None,
                 Instruction::Map { op, args, .. } => {
                     let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
                     let at = |arg: &Reg, point: usize| at(&values[arg.0 as usize], point);

@@ -2,6 +2,7 @@
 
 mod fallback;
 mod fused;
+mod gathers;
 mod integers;
 mod loops;
 mod rows;

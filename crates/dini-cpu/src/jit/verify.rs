@@ -58,6 +58,10 @@ pub(super) fn verify(lanes: &Lanes, allocation: &Allocation) -> Result<(), Strin
                 if matches!(inst.op, Op::Constant(_) | Op::Phi(_)) {
                     return fail("no code of its own".into());
                 }
+                let is_read_late = |arg: usize| !is_mask(inst.args[arg]) && args[arg] == Place::Register(*to);
+                if matches!(inst.op, Op::Gather(_)) && (is_read_late(0) || is_read_late(2)) {
+                    return fail("what is gathered stands in place of its mask or indices".into());
+                }
                 state.0.insert((is_mask(*value), Location::Register(*to)), *value);
             }
             Step::Copy { value, from, to } => {

@@ -2,7 +2,7 @@
 
 use crate::{
     graph::Strided,
-    kernel::{Access, Instruction, Kernel, Padded, ReductionSpace, Reg, Store},
+    kernel::{Access, Gather, Instruction, Kernel, Padded, ReductionSpace, Reg, Store},
 };
 use std::fmt;
 
@@ -54,6 +54,10 @@ impl Kernel {
             match instruction {
                 Instruction::Load { operand, access } => writeln!(f, "{}{access}", name(operand.0 as usize))?,
                 Instruction::Count { access, .. } => writeln!(f, "count{access}")?,
+                Instruction::Gather(Gather { operand, part, index, outside }) => {
+                    let clamped = if outside.is_none() { " clamped" } else { "" };
+                    writeln!(f, "{}[{}..{} at {index}{clamped}]", name(operand.0 as usize), part.start, part.end)?;
+                }
                 Instruction::Map { op, args, .. } => {
                     write!(f, "{op:?}")?;
                     for arg in args {

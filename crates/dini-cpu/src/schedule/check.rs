@@ -2,7 +2,7 @@
 //! size.
 
 use super::{KernelStep, MAX_KERNELS, Schedule, Slot, SlotId, Step, Tensor};
-use crate::kernel::{Access, Instruction};
+use crate::kernel::{Access, Gather, Instruction};
 
 type Checked = Result<(), String>;
 
@@ -152,9 +152,8 @@ fn check_kernel(slots: &[Slot], KernelStep { kernel, slots: operands }: &KernelS
     kernel.check()?;
     let bytes = |i: usize| kernel.operands[i].len * kernel.operands[i].dtype.size();
     for instruction in &kernel.body {
-        match instruction {
-            Instruction::Load { operand, .. } => fits(slots, operands[operand.0 as usize], bytes(operand.0 as usize))?,
-            Instruction::Count { .. } | Instruction::Map { .. } => {}
+        if let Some(operand) = instruction.operand() {
+            fits(slots, operands[operand.0 as usize], bytes(operand.0 as usize))?;
         }
     }
     let written: Vec<usize> = kernel.stores.iter().map(|store| store.to().0 as usize).collect();
@@ -164,10 +163,14 @@ fn check_kernel(slots: &[Slot], KernelStep { kernel, slots: operands }: &KernelS
         distinct(slots, &others, operands[to])?;
     }
     for instruction in &kernel.body {
-        let Instruction::Load { operand, access } = instruction else { continue };
+        let (operand, is_by_points) = match instruction {
+            Instruction::Load { operand, access } => (operand, *access == Access::IDENTITY),
+            Instruction::Gather(Gather { operand, .. }) => (operand, false),
+            Instruction::Count { .. } | Instruction::Map { .. } => continue,
+        };
         let (from, slot) = (operand.0 as usize, operands[operand.0 as usize]);
         let size = |i: usize| kernel.operands[i].dtype.size();
-        let in_place = |to: usize| *access == Access::IDENTITY && size(to) == size(from);
+        let in_place = |to: usize| is_by_points && size(to) == size(from);
         let mut overwritten = written.iter().filter(|&&to| operands[to] == slot && bytes(to) > 0);
         if overwritten.any(|&to| !in_place(to)) {
             return Err(format!("{slot} is written at other places than it is read from"));

@@ -1,7 +1,6 @@
 //! Which slots steps need from before.
 
 use super::{KernelStep, SlotId, Step, Tensor};
-use crate::kernel::Instruction;
 use std::collections::HashSet;
 
 /// Slots whose contents some step may read before any step is sure to have written them.
@@ -70,7 +69,7 @@ impl Needed {
 
 fn visit_kernel(KernelStep { kernel, slots }: &KernelStep, access: &mut impl FnMut(&[SlotId], &[SlotId])) {
     for instruction in &kernel.body {
-        if let Instruction::Load { operand, .. } = instruction {
+        if let Some(operand) = instruction.operand() {
             access(&[slots[operand.0 as usize]], &[]);
         }
     }

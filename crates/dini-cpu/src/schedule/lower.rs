@@ -11,7 +11,7 @@ use super::{
 use crate::{
     fuse::{self, Fused, Item},
     graph::{Graph, Value},
-    kernel::{Access, Instruction, Kernel, Store},
+    kernel::{Access, Gather, Instruction, Kernel, Store},
 };
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -315,6 +315,7 @@ impl<'a> Block<'a> {
                 Instruction::Load { operand: from, access } => {
                     from.0 as usize != operand || (*access == Access::IDENTITY && !is_stored(reg))
                 }
+                Instruction::Gather(Gather { operand: from, .. }) => from.0 as usize != operand,
                 Instruction::Count { .. } | Instruction::Map { .. } => true,
             })
         };

@@ -160,9 +160,13 @@ impl Shared {
         }
         let mut uses = self.uses.clone();
         for instruction in &kernel.body {
-            let Instruction::Load { operand, access } = instruction else { continue };
+            let Some(operand) = instruction.operand() else { continue };
             let t = kernel.operands[operand.0 as usize];
-            let is_by_rows = t.len.is_multiple_of(n_rows) && stays_in_rows(access, n_rows, points, t.len / n_rows);
+            let stays = match instruction {
+                Instruction::Load { access, .. } => stays_in_rows(access, n_rows, points, t.len / n_rows),
+                Instruction::Gather(_) | Instruction::Count { .. } | Instruction::Map { .. } => false,
+            };
+            let is_by_rows = t.len.is_multiple_of(n_rows) && stays;
             let row_bytes = t.len / n_rows * t.dtype.size();
             let fresh = Use { row_bytes, is_by_rows, is_written: false, begins_as_result: false, is_total: false };
             let of = uses.entry(slots[operand.0 as usize]).or_insert(fresh);

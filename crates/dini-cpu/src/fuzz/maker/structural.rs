@@ -1,6 +1,6 @@
 //! Operations that move elements: joins, slices, gathers, scatters, products, counts.
 
-use super::{MAX_LEN, Maker};
+use super::{MAX_LEN, Maker, Taste};
 use crate::{
     dtype::DType,
     fuzz::elements::Numbers,
@@ -14,12 +14,13 @@ impl Maker<'_> {
         let t = self.ty(x);
         let rank = t.shape.len();
         let n_batch = self.choices.below(rank + 1);
-        match self.choices.below(8) {
+        match self.choices.below(9) {
             1 | 2 => self.window(x, &t, n_batch),
             3 | 4 => self.places(x, &t, n_batch),
             5 if rank > 0 && t.shape[rank - 1] < 50 && t.dtype != DType::Bool => self.product(x, &t),
             6 if rank > 0 && t.len() * 2 <= MAX_LEN => self.assemble(x, &t),
             7 => self.pad(x, &t),
+            8 if self.taste == Taste::Mixed || self.taste == Taste::Long => self.elements_at(x, &t),
             _ => {
                 let mut shape = self.taste.shape(self.choices);
                 shape.push(self.taste.extent(self.choices).min(20));
@@ -122,6 +123,27 @@ impl Maker<'_> {
             let out = self.push(Op::Gather { n_batch, mode }, &[x, indices], t.dtype, &picked);
             self.tame(out);
         }
+    }
+
+    /// Single elements of a tensor at many places, that what was computed before decides.
+    fn elements_at(&mut self, x: Value, t: &TensorType) {
+        let is_index = |value: &Value| {
+            let t = self.graph.type_of(*value);
+            t.dtype.is_integer() && t.len() > 64
+        };
+        let known: Vec<Value> = self.all().into_iter().rev().filter(is_index).collect();
+        let indices = if known.is_empty() || self.choices.one_in(4) {
+            let (dtype, n) = (self.index_type(), 65 + self.choices.below(200));
+            self.of(dtype, &[n])
+        } else {
+            *self.choices.pick(&known)
+        };
+        let of = self.ty(indices);
+        let flat = self.push(Op::View(Strided::dense(&[t.len()])), &[x], t.dtype, &[t.len()]);
+        let column = self.push(Op::View(Strided::dense(&[of.len(), 1])), &[indices], of.dtype, &[of.len(), 1]);
+        let mode = *self.choices.pick(&[OutOfBounds::Zero, OutOfBounds::Fill, OutOfBounds::Clip]);
+        let out = self.push(Op::Gather { n_batch: 0, mode }, &[flat, column], t.dtype, &[of.len()]);
+        self.tame(out);
     }
 
     /// A product with a matrix of a few rows.

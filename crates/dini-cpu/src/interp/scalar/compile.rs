@@ -240,9 +240,7 @@ impl Compiler<'_> {
     fn kernel(&mut self, kernel: &Kernel, slots: &[SlotId]) -> Option<()> {
         let mut last_uses = vec![0; kernel.body.len()];
         for (i, instruction) in kernel.body.iter().enumerate() {
-            if let KernelInstruction::Map { args, .. } = instruction {
-                args.iter().for_each(|arg| last_uses[arg.0 as usize] = i);
-            }
+            instruction.args().iter().for_each(|arg| last_uses[arg.0 as usize] = i);
         }
         kernel.stores.iter().for_each(|store| last_uses[store.from().0 as usize] = usize::MAX);
         // Per kernel register: the cell, and whether it must be given back.
@@ -255,6 +253,7 @@ impl Compiler<'_> {
                     (self.read(slots[operand.0 as usize], point(access) * size, size)?, false)
                 }
                 KernelInstruction::Count { dtype, access } => (self.constant(point(access), *dtype)?, false),
+                KernelInstruction::Gather(_) => return None,
                 KernelInstruction::Map { op, args, dtype } => {
                     let operands: Vec<CellId> = args.iter().map(|arg| cells[arg.0 as usize].0).collect();
                     let dtypes: Vec<DType> = args.iter().map(|&arg| kernel.dtype(arg)).collect();
@@ -293,11 +292,9 @@ impl Compiler<'_> {
             Store::Write { from, to } | Store::Reduce { from, to, .. } => (*from == reg).then_some(*to),
         })?;
         let slot = slots[to.0 as usize];
-        let is_read_later = kernel.body.iter().enumerate().any(|(i, instruction)| match instruction {
-            KernelInstruction::Load { operand, .. } => {
-                slots[operand.0 as usize] == slot && last_uses[i] > reg.0 as usize
-            }
-            KernelInstruction::Count { .. } | KernelInstruction::Map { .. } => false,
+        let is_read_later = kernel.body.iter().enumerate().any(|(i, instruction)| {
+            let is_read = instruction.operand().is_some_and(|operand| slots[operand.0 as usize] == slot);
+            is_read && last_uses[i] > reg.0 as usize
         });
         (!is_read_later).then_some(slot)
     }

@@ -57,7 +57,7 @@ enum Kind {
 pub(super) fn row(kernel: &Kernel) -> Option<usize> {
     let extents = kernel.body.iter().filter_map(|instruction| match instruction {
         Instruction::Load { access, .. } | Instruction::Count { access, .. } => extent(access),
-        Instruction::Map { .. } => None,
+        Instruction::Gather(_) | Instruction::Map { .. } => None,
     });
     extents.min()
 }

@@ -12,10 +12,10 @@ use crate::{
     explain::{Work, work},
     graph::Strided,
     jit::{Assembly, Machine},
-    kernel::{Access, Instruction as KernelInstruction, Kernel, REDUCTION_TILE, Reg, Store},
+    kernel::{Access, Gather, Instruction as KernelInstruction, Kernel, REDUCTION_TILE, Reg, Store},
     math,
     scalar::ScalarOp,
-    schedule::{KernelStep, SlotId},
+    schedule::{KernelStep, Places, SlotId},
 };
 
 /// Registers and streams of operands together should stay below this many bytes: most of a first-level cache.
@@ -88,10 +88,7 @@ struct Compiler<'a> {
 fn last_uses(kernel: &Kernel) -> Vec<usize> {
     let mut last_uses = vec![0; kernel.body.len()];
     for (i, instruction) in kernel.body.iter().enumerate() {
-        match instruction {
-            KernelInstruction::Map { args, .. } => args.iter().for_each(|arg| last_uses[arg.0 as usize] = i),
-            KernelInstruction::Load { .. } | KernelInstruction::Count { .. } => {}
-        }
+        instruction.args().iter().for_each(|arg| last_uses[arg.0 as usize] = i);
     }
     kernel.stores.iter().for_each(|store| last_uses[store.from().0 as usize] = usize::MAX);
     last_uses
@@ -120,10 +117,8 @@ impl Compiler<'_> {
     /// Whether writing the operand point by point would disturb what is read from it.
     fn is_in_place(&self, operand: usize) -> bool {
         let slot = self.slots[operand];
-        self.kernel.body.iter().any(|instruction| match instruction {
-            KernelInstruction::Load { operand: from, .. } => self.slots[from.0 as usize] == slot,
-            KernelInstruction::Count { .. } | KernelInstruction::Map { .. } => false,
-        })
+        let mut reads = self.kernel.body.iter().filter_map(KernelInstruction::operand);
+        reads.any(|from| self.slots[from.0 as usize] == slot)
     }
 
     /// The operand that a register is stored to and may be written to directly.
@@ -176,6 +171,13 @@ impl Compiler<'_> {
         let place = match &kernel.body[index] {
             KernelInstruction::Load { operand, access } => self.load(reg, operand.0 as usize, access),
             KernelInstruction::Count { dtype, access } => self.count(reg, *dtype, access),
+            KernelInstruction::Gather(gather) => {
+                let is_uniform = self.uniform[index];
+                let to = if is_uniform { self.scalar(kernel.dtype(reg)) } else { self.result(reg) };
+                let gathered = self.gathered(gather, to);
+                if is_uniform { &mut self.prologue } else { &mut self.body }.push(gathered);
+                to
+            }
             KernelInstruction::Map { op, args, dtype } => {
                 let args: Vec<Place> = args.iter().map(|arg| self.places[arg.0 as usize]).collect();
                 if self.uniform[index] {
@@ -191,9 +193,13 @@ impl Compiler<'_> {
             }
         };
         self.places.push(place);
-        if let KernelInstruction::Map { args, .. } = &kernel.body[index] {
-            args.iter().for_each(|arg| self.release(arg.0 as usize, index));
-        }
+        kernel.body[index].args().iter().for_each(|arg| self.release(arg.0 as usize, index));
+    }
+
+    fn gathered(&mut self, Gather { operand, part, index, outside }: &Gather, to: Place) -> Instruction {
+        let places = Places { n_batches: 1, n_places: self.kernel.len, indexed: vec![part.len()], row_len: 1 };
+        let (from, index) = (self.operand(operand.0 as usize, part.start), self.places[index.0 as usize]);
+        Instruction::Gather { from, places, index, outside: *outside, to }
     }
 
     fn load(&mut self, reg: Reg, operand: usize, access: &Access) -> Place {
@@ -339,6 +345,8 @@ fn ns_per_point(kernel: &Kernel) -> f64 {
             Work::Function => 1.0,
         },
         KernelInstruction::Load { .. } | KernelInstruction::Count { .. } => 0.1,
+        // Where no other one was.
+        KernelInstruction::Gather(_) => 2.0,
     };
     kernel.body.iter().map(of_instruction).sum::<f64>() + 0.2 * kernel.stores.len() as f64
 }

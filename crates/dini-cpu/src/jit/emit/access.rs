@@ -5,7 +5,7 @@ use crate::{
     dtype::DType,
     jit::{
         encode::{self as e, Condition, Isa, Length, Masking, Memory, Rm},
-        lanes::Kind,
+        lanes::{Inst, Kind},
         registers::{TAIL_MASK, scratch},
     },
 };
@@ -72,6 +72,27 @@ impl Emitter<'_> {
                 } else {
                     self.vector(e::float(e::LOAD, false), length, to, 0, Rm::Memory(from), None);
                 }
+            }
+        }
+    }
+
+    /// Elements of an operand at indices, in the lanes of a mask; other lanes stay. The instruction clears its mask.
+    pub(super) fn gather(&mut self, inst: &Inst, operand: u32, to: u8, mask: u8, index: u8) {
+        let (is_wide, of_index) = (inst.kind.is_wide(), self.lanes.inst(inst.args[2]).kind);
+        let form = if of_index.is_wide() { e::GATHER_BY_8 } else { e::GATHER_BY_4 }.wide(is_wide);
+        let length = self.length(inst.kind).max(self.length(of_index));
+        let from = Rm::Memory(Memory::Gathered(self.base(operand), index, inst.kind.size() as u8));
+        match self.isa() {
+            Isa::Avx512 => {
+                // Register 0 masks nothing, but keeps it meanwhile.
+                self.assembler.mask_load(0, Rm::Register(mask));
+                self.masked(form, length, to, from, Masking::Merge(mask));
+                self.assembler.mask_load(mask, Rm::Register(0));
+            }
+            Isa::Avx2 => {
+                let copy = scratch(Isa::Avx2);
+                self.vector(e::float(e::MOVE, false), length, copy, 0, Rm::Register(mask), None);
+                self.assembler.vex(form, length, to, copy, from, None);
             }
         }
     }

@@ -135,6 +135,7 @@ impl Emitter<'_> {
             }
             Op::Convert(from) => self.convert(from, kind, to, register(0)),
             Op::ZeroExtend => self.vector(e::ZERO_EXTEND_4_8, length, to, 0, Rm::Register(register(0)), None),
+            Op::Gather(table) => self.gather(&inst, table, to, register(0), register(2)),
             Op::Call(_) => {
                 let saved = self.saved;
                 self.call(value, to, args, saved);

@@ -64,6 +64,9 @@ pub(in crate::jit) const STORE_8: Form = Form::part(1, 1, 0x7e, 1);
 /// From memory to all lanes; W of the 64-bit one is for EVEX only.
 pub(in crate::jit) const BROADCAST_4: Form = Form::part(1, 2, 0x58, 0);
 pub(in crate::jit) const BROADCAST_8: Form = Form::part(1, 2, 0x59, 1);
+/// Elements at indices of 32 and of 64 bits, under a mask that becomes zero; W tells the elements' width.
+pub(in crate::jit) const GATHER_BY_4: Form = Form::part(1, 2, 0x90, 0);
+pub(in crate::jit) const GATHER_BY_8: Form = Form::part(1, 2, 0x91, 0);
 /// Copies bits of the integer unit: lanes under a mask.
 pub(in crate::jit) const BLEND_4: Form = Form::new(1, 2, 0x64, 0);
 pub(in crate::jit) const BLEND_8: Form = Form::new(1, 2, 0x64, 1);

@@ -71,6 +71,32 @@ fn check_form(form: Form, vex: &str, evex: &str) {
 }
 
 #[test]
+fn elements_at_indices() {
+    let at = |index: u8, scale: u8| Rm::Memory(Memory::Gathered(Gpr::R13, index, scale));
+    check(
+        |a| {
+            a.vex(GATHER_BY_4, Length::L256, 9, 2, at(11, 4), None);
+            a.vex(GATHER_BY_4.wide(true), Length::L256, 1, 10, at(3, 8), None);
+            a.vex(GATHER_BY_8, Length::L256, 1, 2, at(12, 4), None);
+            a.evex(GATHER_BY_4, Length::L512, 17, 0, at(19, 4), Masking::Merge(1), None);
+            a.evex(GATHER_BY_4.wide(true), Length::L512, 1, 0, at(11, 8), Masking::Merge(6), None);
+            a.evex(GATHER_BY_8, Length::L512, 9, 0, at(31, 4), Masking::Merge(2), None);
+            let far = Rm::Memory(Memory::Gathered(Gpr::Rax, 4, 8));
+            a.evex(GATHER_BY_8.wide(true), Length::L512, 31, 0, far, Masking::Merge(2), None);
+        },
+        &[
+            "vpgatherdd ymm9,[r13+ymm11*4],ymm2",
+            "vpgatherdq ymm1,[r13+xmm3*8],ymm10",
+            "vpgatherqd xmm1,[r13+ymm12*4],xmm2",
+            "vpgatherdd zmm17{k1},[r13+zmm19*4]",
+            "vpgatherdq zmm1{k6},[r13+ymm11*8]",
+            "vpgatherqd ymm9{k2},[r13+zmm31*4]",
+            "vpgatherqq zmm31{k2},[rax+zmm4*8]",
+        ],
+    );
+}
+
+#[test]
 fn forms_of_two_operands() {
     for (opcode, name) in [(ADD, "vadd"), (SUB, "vsub"), (MUL, "vmul"), (DIV, "vdiv"), (MIN, "vmin"), (MAX, "vmax")] {
         for (is_double, suffix) in [(false, "ps"), (true, "pd")] {

@@ -19,6 +19,7 @@ impl Allocator<'_> {
         match inst.op {
             Op::Fma { .. } => self.fma(value, inst),
             Op::Call(_) | Op::Rare(_) => self.call(value, inst),
+            Op::Gather(_) => self.gather(value, inst),
             _ => {
                 let in_memory = memory_argument(self.lanes.isa, &inst);
                 let mut places = [Place::None; 4];
@@ -128,6 +129,24 @@ impl Allocator<'_> {
                 to
             }
         };
+        self.steps.push(Step::Inst { value, to, args: places });
+        self.assign(value, to);
+    }
+
+    /// A gather replaces what it reads elsewhere, in a register apart from those of the mask and the indices.
+    fn gather(&mut self, value: Value, inst: Inst) {
+        let [mask, elsewhere, index, _] = inst.args;
+        let mut locked = [NONE; 4];
+        let mut places = [Place::None; 4];
+        for (k, arg) in [(0, mask), (2, index)] {
+            let register = self.in_register(arg, &locked);
+            self.lock(&mut locked, k, arg, register);
+            places[k] = Place::Register(register);
+        }
+        let to = self.free_register(VECTOR, &locked);
+        self.steps.push(Step::Copy { value: elsewhere, from: self.place(elsewhere), to: Place::Register(to) });
+        places[1] = Place::Register(to);
+        self.use_all(&inst);
         self.steps.push(Step::Inst { value, to, args: places });
         self.assign(value, to);
     }

@@ -125,6 +125,7 @@ fn of_kernel(kernel: &Kernel) -> Option<usize> {
     let holds = kernel.operands.iter().all(|operand| Kind::holds(operand.dtype));
     let is_handled = |instruction: &Instruction| match instruction {
         Instruction::Count { dtype, .. } => *dtype != DType::Bool && Kind::holds(*dtype),
+        Instruction::Gather(_) => false,
         Instruction::Load { .. } | Instruction::Map { .. } => true,
     };
     let is_sequential = |store: &Store| match (store, kernel.reduction) {
@@ -137,7 +138,7 @@ fn of_kernel(kernel: &Kernel) -> Option<usize> {
             Work::None | Work::Flops(_) => 1,
             Work::Function => FUNCTION,
         },
-        Instruction::Load { .. } | Instruction::Count { .. } => 1,
+        Instruction::Load { .. } | Instruction::Count { .. } | Instruction::Gather(_) => 1,
     };
     let cost = kernel.len.saturating_mul(kernel.body.iter().map(of_instruction).sum());
     let is_small = kernel.len == 1 || cost <= MAX_STEP;

@@ -9,7 +9,7 @@ use crate::{
         reduction::{Fold, Partial},
     },
     jit::{self, Accumulators, Assembly, Request, Source},
-    kernel::{Access, Instruction, N_ACCUMULATORS, REDUCTION_TILE, Reg, Store},
+    kernel::{Access, Gather, Instruction, N_ACCUMULATORS, REDUCTION_TILE, Reg, Store},
 };
 
 /// Machine code combines results of at least so many points itself; it is called for each of them.
@@ -103,6 +103,13 @@ impl Compiler<'_> {
         for (i, instruction) in kernel.body.iter().enumerate() {
             let computed = match instruction {
                 Instruction::Map { .. } => (!self.uniform[i]).then_some(Source::Computed),
+                Instruction::Gather(_) if self.uniform[i] => None,
+                Instruction::Gather(Gather { operand, part, .. }) => {
+                    if !jit::gathers(kernel.dtype(Reg(i as u32)), part.len()) {
+                        return None;
+                    }
+                    Some(Source::Gathered(self.operand(operand.0 as usize, part.start).base))
+                }
                 Instruction::Count { dtype, access } => self.counts(boxes.as_mut(), *dtype, access),
                 Instruction::Load { .. } => None,
             };
