@@ -74,7 +74,7 @@ impl Contraction<'_> {
             },
             other => other.clone(),
         };
-        let types = node.outs().map(|out| self.from.type_of(out).clone()).collect();
+        let types = node.outs().map(|out| self.from.type_of(out).clone());
         to.push(op, &args, types, node.origin)
     }
 }
