@@ -126,7 +126,7 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
                 let TensorType { dtype, shape } = graph.type_of(out);
                 let mut strides = vec![0; shape.len()];
                 strides[*axis] = 1;
-                let access = Access::new(&Strided { shape: shape.clone(), strides, offset: 0 });
+                let access = Access::new(&Strided { shape: shape.to_vec(), strides, offset: 0 });
                 fuser.resolved[out.0 as usize] = Resolved { base: Base::Count(*dtype), access };
             }
             Op::Reduce { combine, axes } => fuser.reduce(node, *combine, axes),

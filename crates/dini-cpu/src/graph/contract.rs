@@ -74,7 +74,7 @@ impl Contraction<'_> {
             _ => {}
         }
         let args: Vec<Value> = node.args.iter().map(|arg| self.renamed[arg.0 as usize]).collect();
-        let types = node.outs().map(|out| self.from.type_of(out).clone()).collect();
+        let types = node.outs().map(|out| self.from.type_of(out).clone());
         self.to.push(with_contracted(&node.op), &args, types, node.origin)
     }
 

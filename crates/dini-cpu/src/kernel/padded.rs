@@ -84,7 +84,7 @@ impl Padded {
             kept.strides.push(stride);
             kept.inside.push(inside);
         }
-        Some(Access::Padded(kept))
+        Some(Access::Padded(kept.into()))
     }
 
     /// The access that reads, where the outer box names points of this one, the places they stand at. `None` if not every
@@ -225,7 +225,7 @@ mod tests {
         let place = Strided { shape: vec![2, 3], strides: vec![6, 1], offset: 6 + 2 };
         let padded = Padded::new(&Access::IDENTITY, &[2, 3], &place, &shape, [0; 16]).expect("neighbours");
         assert!(padded.check(24, 6));
-        let all = read(&Access::Padded(padded.clone()), 24);
+        let all = read(&Access::Padded(padded.clone().into()), 24);
         let mut expected_all = vec![-1; 24];
         place.for_each_index(|i| expected_all[i] = (i / 6 - 1) as isize * 3 + (i % 6) as isize - 2);
         assert_eq!(all, expected_all);

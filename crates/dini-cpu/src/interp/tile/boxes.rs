@@ -73,7 +73,7 @@ pub(super) fn has_rows(access: &Access, row: usize) -> bool {
 /// The extent of the innermost axis of a box whose rows can be read in place.
 fn extent(access: &Access) -> Option<usize> {
     let n = match access {
-        Access::Strided(Strided { shape, strides, .. }) if matches!(strides.last(), Some(0 | 1)) => *shape.last()?,
+        Access::Strided(strided) if matches!(strided.strides.last(), Some(0 | 1)) => *strided.shape.last()?,
         Access::Padded(padded) if padded.strides.last() == Some(&1) => padded.row(),
         Access::Strided(_) | Access::Padded(_) | Access::Contiguous { .. } | Access::Uniform { .. } => return None,
     };
