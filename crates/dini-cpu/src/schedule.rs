@@ -229,7 +229,8 @@ pub(crate) enum Step<K> {
 
 /// Fuses a graph and plans its memory.
 pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
-    let mut schedule = lower::lower(graph);
+    let expanded = graph.has_compositions().then(|| graph.expanded());
+    let mut schedule = lower::lower(expanded.as_ref().unwrap_or(graph));
     let needed = Needed::by_outputs(&schedule.outputs);
     schedule.steps = strips::group(std::mem::take(&mut schedule.steps), &schedule.slots, needed);
     debug_assert_eq!(schedule.check(), Ok(()), "\n{graph}\n{schedule}");

@@ -2,7 +2,6 @@
 
 use super::{Graph, Node, Op, Value};
 use crate::scalar::ScalarOp;
-use std::sync::Arc;
 
 impl Graph {
     /// The graph with x·y + z, x·y − z and z − x·y of floats as single operations wherever nothing else reads the product,
@@ -12,15 +11,7 @@ impl Graph {
         let args = self.nodes.iter().flat_map(|node| &node.args);
         args.chain(&self.outputs).for_each(|value| n_reads[value.0 as usize] += 1);
         let mut contraction = Contraction { from: self, n_reads, products: vec![None; self.types.len()] };
-        let mut graph = Graph { n_inputs: self.n_inputs, types: self.types[..self.n_inputs].to_vec(), ..Graph::new() };
-        let mut renamed: Vec<Value> = (0..self.n_inputs as u32).map(Value).collect();
-        for node in &self.nodes {
-            let first = contraction.append(node, &mut graph, &renamed);
-            renamed.extend((0..node.n_outs as u32).map(|i| Value(first.0 + i)));
-        }
-        graph.outputs = self.outputs.iter().map(|value| renamed[value.0 as usize]).collect();
-        graph.donated = self.donated.clone();
-        graph
+        self.rewritten(|graph, node, args| contraction.replace(graph, node, args), Graph::contracted)
     }
 }
 
@@ -32,50 +23,29 @@ struct Contraction<'a> {
 }
 
 impl Contraction<'_> {
-    /// Appends a node, and gives its first result.
-    fn append(&mut self, node: &Node, to: &mut Graph, renamed: &[Value]) -> Value {
-        let args: Vec<Value> = node.args.iter().map(|arg| renamed[arg.0 as usize]).collect();
+    /// Appends the contracted sum that a node becomes, if it does.
+    fn replace(&mut self, to: &mut Graph, node: &Node, args: &[Value]) -> Option<Value> {
         let t = self.from.type_of(node.first_out);
-        let op = match &node.op {
+        match node.op {
             Op::Map(ScalarOp::Mul) if t.dtype.is_float() && self.n_reads[node.first_out.0 as usize] == 1 => {
                 // Stays in the graph for now: what nothing reads is left out of the schedule.
                 self.products[node.first_out.0 as usize] = Some([args[0], args[1]]);
-                node.op.clone()
+                None
             }
             Op::Map(op @ (ScalarOp::Add | ScalarOp::Sub)) => {
                 let of_product = |i: usize| self.products[node.args[i].0 as usize];
-                let Some((position, [mut x, y])) = (0..2).find_map(|i| Some((i, of_product(i)?))) else {
-                    return to.push(node.op.clone(), &args, vec![t.clone()], node.origin);
-                };
+                let (position, [mut x, y]) = (0..2).find_map(|i| Some((i, of_product(i)?)))?;
                 let mut rest = args[1 - position];
-                if *op == ScalarOp::Sub {
+                if op == ScalarOp::Sub {
                     // x·y − z = x·y + (−z), and z − x·y = (−x)·y + z.
                     let negative = if position == 0 { &mut rest } else { &mut x };
                     let its_type = to.type_of(*negative).clone();
                     *negative = to.push(Op::Map(ScalarOp::Neg), &[*negative], vec![its_type], node.origin);
                 }
-                return to.push(Op::Map(ScalarOp::MulAdd), &[x, y, rest], vec![t.clone()], node.origin);
+                Some(to.push(Op::Map(ScalarOp::MulAdd), &[x, y, rest], vec![t.clone()], node.origin))
             }
-            Op::While { cond, body, n_cond_captures, n_body_captures } => Op::While {
-                cond: Arc::new(cond.contracted()),
-                body: Arc::new(body.contracted()),
-                n_cond_captures: *n_cond_captures,
-                n_body_captures: *n_body_captures,
-            },
-            Op::Switch { branches } => {
-                Op::Switch { branches: branches.iter().map(|branch| Arc::new(branch.contracted())).collect() }
-            }
-            Op::Scan { body, n_captures, n_carry, length, reverse } => Op::Scan {
-                body: Arc::new(body.contracted()),
-                n_captures: *n_captures,
-                n_carry: *n_carry,
-                length: *length,
-                reverse: *reverse,
-            },
-            other => other.clone(),
-        };
-        let types = node.outs().map(|out| self.from.type_of(out).clone()).collect();
-        to.push(op, &args, types, node.origin)
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Machine code against the interpreter, bit for bit.
 
+mod extrema;
 mod fallback;
 mod fused;
 mod gathers;
