@@ -51,8 +51,12 @@ impl Fuser<'_> {
             stores.push(Store::Write { from: builder.registers[&member.value], to: builder.operand(member.value) });
         }
         for sink in &group.sinks {
-            let from = builder.read(&sink.read);
-            stores.push(Store::Reduce { combine: sink.combine, from, to: builder.operand(sink.out) });
+            let (from, to) = (builder.read(&sink.read), builder.operand(sink.out));
+            let combine = sink.combine;
+            stores.push(match sink.is_cumulative {
+                true => Store::Cumulative { combine, from, to },
+                false => Store::Reduce { combine, from, to },
+            });
         }
         let operand_type = |value: &Value| {
             let t = self.graph.type_of(*value);

@@ -1,5 +1,6 @@
 //! Machine code against the interpreter, bit for bit.
 
+mod cumulative;
 mod extrema;
 mod fallback;
 mod fused;
