@@ -2,7 +2,8 @@
 
 use super::{
     Base, Fused, Fuser, Item, Resolved,
-    group::{Group, Member, MemberOp, Producer},
+    generated::holds,
+    group::{Group, GroupId, Member, MemberOp, Producer},
 };
 use crate::{
     element::ElementBytes,
@@ -17,24 +18,29 @@ impl Fuser<'_> {
         let mut is_stored: Vec<bool> =
             (0..self.graph.types.len()).map(|i| self.groups.is_demanded(Value(i as u32))).collect();
         for (id, group) in self.groups.groups() {
-            for value in group.reads().filter(|&value| self.groups.producer(value) != Producer::Member(id)) {
-                is_stored[value.0 as usize] = true;
-            }
+            let is_elsewhere = |value: &Value| match self.groups.producer(*value) {
+                Producer::Member(by) => by != id && !holds(&group.members, *value),
+                // Of what nobody produces, generated values are computed, and the rest is there.
+                Producer::Input | Producer::Node(_) => false,
+                Producer::Sink(_) => true,
+            };
+            group.reads().filter(is_elsewhere).for_each(|value| is_stored[value.0 as usize] = true);
         }
-        let kernels = self.groups.groups().map(|(_, group)| (group.time, self.kernel(group, &is_stored)));
+        let kernels = self.groups.groups().map(|(id, group)| (group.time, self.kernel(id, group, &is_stored)));
         let nodes = self.groups.nodes().iter().map(|&(time, position)| (time, Item::Node(position)));
         let mut items: Vec<(u32, Item)> = kernels.chain(nodes).collect();
         items.sort_by_key(|(time, _)| *time);
         Fused { items: items.into_iter().map(|(_, item)| item).collect(), homes: self.homes }
     }
 
-    fn kernel(&self, group: &Group, is_stored: &[bool]) -> Item {
+    fn kernel(&self, id: GroupId, group: &Group, is_stored: &[bool]) -> Item {
         let mut builder = Builder::default();
         builder.body.reserve(group.members.len());
         builder.registers.reserve(group.members.len());
         // Merged groups are not in order; values are numbered in an order that is.
         let mut members: Vec<&Member> = group.members.iter().collect();
         members.sort_unstable_by_key(|member| member.value);
+        members.dedup_by_key(|member| member.value);
         for member in &members {
             let register = match (member.op, &member.reads[..]) {
                 (MemberOp::Map(op), reads) => {
@@ -47,7 +53,9 @@ impl Fuser<'_> {
             builder.registers.insert(member.value, register);
         }
         let mut stores = vec![];
-        for member in members.iter().filter(|member| is_stored[member.value.0 as usize]) {
+        let stores_it =
+            |value: Value| is_stored[value.0 as usize] && self.groups.producer(value) == Producer::Member(id);
+        for member in members.iter().filter(|member| stores_it(member.value)) {
             stores.push(Store::Write { from: builder.registers[&member.value], to: builder.operand(member.value) });
         }
         for sink in &group.sinks {

@@ -29,7 +29,7 @@ impl Graph {
 
 impl Op {
     /// The same operation with other graphs inside.
-    fn with_nested(&self, nested: fn(&Graph) -> Graph) -> Op {
+    pub(super) fn with_nested(&self, nested: fn(&Graph) -> Graph) -> Op {
         let of = |graph: &Arc<Graph>| Arc::new(nested(graph));
         let mut op = self.clone();
         match &mut op {
