@@ -169,7 +169,7 @@ mod tests {
     }
 
     /// Seeds of an ordinary run. `xtask fuzz` tries others.
-    const N_SEEDS: u64 = 3000;
+    const N_SEEDS: u64 = 4000;
 
     #[test]
     fn random_graphs_agree() {

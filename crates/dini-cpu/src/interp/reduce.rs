@@ -157,6 +157,20 @@ fn rows_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T]) {
     }
 }
 
+/// Blocks of rows of so few elements that their results stay in registers.
+#[inline(always)]
+fn narrow_blocks_of<T: Scalar, F: Fold<T>, const N: usize>(x: &[T], out: &mut [T], reduced: usize) {
+    for (out, block) in out.as_chunks_mut::<N>().0.iter_mut().zip(x.chunks_exact(reduced * N)) {
+        let mut results = [F::IDENTITY; N];
+        for row in block.as_chunks::<N>().0 {
+            for (result, &x) in results.iter_mut().zip(row) {
+                *result = F::fold(*result, x);
+            }
+        }
+        *out = results;
+    }
+}
+
 /// A way to combine elements of one type, as one parameter.
 pub(super) trait Folding {
     type Element: Scalar;
@@ -182,18 +196,25 @@ multiversion! {
 
     fn blocks<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, reduced: usize, inner: usize) {
         let (x, out) = (x.typed::<P::Element>(), out.typed::<P::Element>());
-        if inner == 1 && reduced < N_ACCUMULATORS {
-            for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-                *out = block.iter().fold(P::Fold::IDENTITY, |a, &b| P::Fold::fold(a, b));
+        match inner {
+            1 if reduced < N_ACCUMULATORS => narrow_blocks_of::<_, P::Fold, 1>(x, out, reduced),
+            1 => {
+                for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
+                    *out = run_of::<P::Element, P::Fold>(block);
+                }
             }
-        } else if inner == 1 {
-            for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-                *out = run_of::<P::Element, P::Fold>(block);
-            }
-        } else {
-            for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
-                out.fill(P::Fold::IDENTITY);
-                rows_of::<P::Element, P::Fold>(block, out);
+            2 => narrow_blocks_of::<_, P::Fold, 2>(x, out, reduced),
+            3 => narrow_blocks_of::<_, P::Fold, 3>(x, out, reduced),
+            4 => narrow_blocks_of::<_, P::Fold, 4>(x, out, reduced),
+            5 => narrow_blocks_of::<_, P::Fold, 5>(x, out, reduced),
+            6 => narrow_blocks_of::<_, P::Fold, 6>(x, out, reduced),
+            7 => narrow_blocks_of::<_, P::Fold, 7>(x, out, reduced),
+            8 => narrow_blocks_of::<_, P::Fold, 8>(x, out, reduced),
+            _ => {
+                for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
+                    out.fill(P::Fold::IDENTITY);
+                    rows_of::<P::Element, P::Fold>(block, out);
+                }
             }
         }
     }

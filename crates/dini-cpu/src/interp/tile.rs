@@ -53,7 +53,7 @@ pub(super) struct TileProgram {
     machine: Option<Machine>,
     /// What machine code reads row by row.
     boxes: Option<Boxes>,
-    reduction: Option<Reduction>,
+    reduction: Option<Box<Reduction>>,
     scratch_bytes: usize,
     shared_bytes: usize,
     /// About how long a point takes.

@@ -122,10 +122,10 @@ impl Compiler<'_> {
         reads.any(|from| self.slots[from.0 as usize] == slot)
     }
 
-    /// Whether a register stands in memory for all points.
+    /// Whether a register stands in memory for all points, where nobody writes it.
     fn is_operand(&self, reg: Reg) -> bool {
-        let is_load = matches!(&self.kernel.body[reg.0 as usize], KernelInstruction::Load { .. });
-        is_load && self.places[reg.0 as usize].advance > 0
+        let instruction = &self.kernel.body[reg.0 as usize];
+        matches!(instruction, KernelInstruction::Load { access: Access::Contiguous { .. }, .. })
     }
 
     /// The operand that a register is stored to and may be written to directly.
@@ -333,7 +333,8 @@ impl Compiler<'_> {
         let mut shared_bytes = 0;
         let reduction = kernel
             .reduction
-            .map(|space| Reduction::new(space, tile, sinks, bases, &mut scratch_bytes, &mut shared_bytes));
+            .map(|space| Reduction::new(space, tile, sinks, bases, &mut scratch_bytes, &mut shared_bytes))
+            .map(Box::new);
         TileProgram {
             len: kernel.len,
             tile,

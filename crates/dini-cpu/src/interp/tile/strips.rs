@@ -155,7 +155,7 @@ impl StripProgram {
 
 /// The reduction of a kernel that combines all its points to one result.
 fn total(program: &TileProgram) -> Option<&Reduction> {
-    program.reduction.as_ref().filter(|reduction| reduction.is_one_run())
+    program.reduction.as_deref().filter(|reduction| reduction.is_one_run())
 }
 
 /// How many rows a thread takes: a strip, or as many as make up a stretch of each total; `None` if there is no such number.

@@ -124,7 +124,10 @@ fn among_other_operations() {
                     let second = cumulative(&mut graph, Combine::Max, scaled, 1 - axis, reverse);
                     let difference = map(&mut graph, Sub, &[second, first]);
                     let total = reduce(&mut graph, Combine::Add, difference, &[axis]);
-                    graph.outputs.extend([difference, total]);
+                    // Of the same as the first.
+                    let another = cumulative(&mut graph, Combine::Max, x, axis, reverse);
+                    let third = cumulative(&mut graph, Combine::Mul, x, axis, reverse);
+                    graph.outputs.extend([difference, total, another, third]);
                 }
             }
             let name = format!("{dtype} {m}×{n}");

@@ -64,7 +64,7 @@ fn first_of_equal_ones_and_nan_before_all() {
                 let name = format!("{dtype} {outer}×{n}×{inner}");
                 check(&name, &graph, std::slice::from_ref(&x));
                 for executor in Executor::available() {
-                    let found = Executable::compile_with(&graph, &executor.into()).run(&[x.clone()]);
+                    let found = Executable::compile_with(&graph, &executor.into()).run(std::slice::from_ref(&x));
                     let found = found.expect("nothing fails");
                     for (largest, found) in [true, false].into_iter().zip(&found) {
                         let expected = expected(&as_f64(&x), space, largest);
