@@ -12,10 +12,12 @@
 //! Invariant: factors and solutions of a matrix do not depend on its neighbours in a batch, nor on where a batch is cut.
 //! Machine code for single small systems (`jit/single/linalg.rs`) does the operations of `small` in its order.
 
+mod block;
 mod cholesky;
 mod dot;
 mod loops;
 mod lu;
+mod matmul;
 mod parts;
 mod real;
 mod scratch;

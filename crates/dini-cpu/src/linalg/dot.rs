@@ -6,6 +6,7 @@
 
 use super::{
     loops::{matmul_by_elements, matmul_by_rows, matvec_by_columns, matvec_by_rows},
+    matmul::{Matmul, Matrix, Update},
     parts::Parts,
     real::{Real, Ring},
     small::product::{Order, Product, products},
@@ -15,7 +16,6 @@ use crate::{
     math::{Scalar, Slice, SliceMut},
     pool,
 };
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 /// Products of at most so many multiplications run element by element.
 const TINY: usize = 64;
@@ -23,7 +23,7 @@ const TINY: usize = 64;
 /// So many small products of floats are computed in lanes.
 const MANY: usize = 4;
 
-/// Products of floats with more multiplications than this go through `faer`.
+/// Products of floats with more multiplications than this are computed by blocks in registers.
 const LARGE: usize = 1024;
 
 /// Sum of products over the contracted axes; result axes: batch, free of a, free of b. Operands and result are
@@ -147,12 +147,8 @@ impl DotPlan {
             Slice::U64(a) => self.run_typed(a, b.typed(), out.typed(), None),
             Slice::I32(a) => self.run_typed(a, b.typed(), out.typed(), None),
             Slice::I64(a) => self.run_typed(a, b.typed(), out.typed(), None),
-            Slice::F32(a) => {
-                self.run_typed(a, b.typed(), out.typed(), Some(Floats { large: matmul_large, many: products }))
-            }
-            Slice::F64(a) => {
-                self.run_typed(a, b.typed(), out.typed(), Some(Floats { large: matmul_large, many: products }))
-            }
+            Slice::F32(a) => self.run_typed(a, b.typed(), out.typed(), Floats::ALL),
+            Slice::F64(a) => self.run_typed(a, b.typed(), out.typed(), Floats::ALL),
         }
     }
 
@@ -239,13 +235,7 @@ impl DotPlan {
         if let Some(large) = large
             && size > LARGE
         {
-            return large(
-                Matrix { data: a, strides: a_strides },
-                Matrix { data: b, strides: b_strides },
-                depth,
-                n_columns,
-                out,
-            );
+            return large((a, a_strides), (b, b_strides), (n_rows, depth, n_columns), out);
         }
         if b_strides.1 == 1 {
             return matmul_by_rows(a, a_strides, b, b_strides.0, depth, n_columns, out);
@@ -255,14 +245,11 @@ impl DotPlan {
     }
 }
 
-/// A matrix inside a slice: rows and columns are so many elements apart.
-struct Matrix<'a, T> {
-    data: &'a [T],
-    strides: (usize, usize),
-}
+/// Elements and how far apart rows, and columns, of a matrix are among them.
+type Strided<'a, T> = (&'a [T], (usize, usize));
 
-/// A product that pays off for large matrices: a, b, depth, number of columns, row-major result.
-type Large<T> = fn(Matrix<'_, T>, Matrix<'_, T>, usize, usize, &mut [T]);
+/// A product that pays off for large matrices: of so many rows, products in a sum and columns.
+type Large<T> = fn(Strided<'_, T>, Strided<'_, T>, (usize, usize, usize), &mut [T]);
 
 /// What only products of floats have.
 #[derive(Clone, Copy)]
@@ -272,39 +259,26 @@ struct Floats<T> {
     many: fn(&[T], &[T], &Product, &mut [T]),
 }
 
-fn matmul_large<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, depth: usize, n_columns: usize, out: &mut [T]) {
-    let n_rows = out.len() / n_columns;
-    let a = a.view(n_rows, depth);
-    let b = b.view(depth, n_columns);
-    // An element's sum does not depend on which rows are computed together.
-    let ns_per_row = (n_columns * depth) as f64 * NS_PER_PRODUCT;
-    let rows = Parts::new(out, n_columns);
-    pool::for_ranges(n_rows, ROWS_TOGETHER, ns_per_row, &|first, end| {
-        // SAFETY: ranges do not overlap.
-        let out = unsafe { rows.take(first..end) };
-        let out = MatMut::from_row_major_slice_mut(out, end - first, n_columns);
-        matmul(out, Accum::Replace, a.subrows(first, end - first), b, T::ONE, Par::Seq);
-    });
+impl<T: Real> Floats<T> {
+    const ALL: Option<Floats<T>> = Some(Floats { large: matmul, many: products });
 }
 
-/// Threads take rows by so many, a multiple of what the innermost loops of `faer` compute at once.
-const ROWS_TOGETHER: usize = 96;
+fn matmul<T: Real>(a: Strided<'_, T>, b: Strided<'_, T>, shape: (usize, usize, usize), out: &mut [T]) {
+    let (n_rows, depth, n_columns) = shape;
+    let matrix = |(data, strides): Strided<'_, T>, n_rows: usize, n_columns: usize| {
+        let last = (n_rows - 1) * strides.0 + (n_columns - 1) * strides.1;
+        assert!(last < data.len(), "matrix reaches to {last} in {} elements", data.len());
+        Matrix { start: data.as_ptr(), strides }
+    };
+    let (a, b) = (matrix(a, n_rows, depth), matrix(b, depth, n_columns));
+    assert!(out.len() == n_rows * n_columns, "{} elements for {n_rows} × {n_columns}", out.len());
+    let (c, c_stride) = (out.as_mut_ptr(), n_columns);
+    // SAFETY: the farthest elements were just checked; the slices are borrowed, the result exclusively.
+    unsafe { Matmul { n_rows, depth, n_columns, a, b, c, c_stride, update: Update::Replace }.run() }
+}
 
-/// How long a product and a sum take at least, on one thread.
+/// How long a product and a sum take at least, on one thread, in nanoseconds.
 const NS_PER_PRODUCT: f64 = 0.03;
-
-impl<'a, T> Matrix<'a, T> {
-    fn view(&self, n_rows: usize, n_columns: usize) -> MatRef<'a, T> {
-        let (row_stride, column_stride) = self.strides;
-        let last = (n_rows - 1) * row_stride + (n_columns - 1) * column_stride;
-        assert!(last < self.data.len(), "matrix reaches to {last} in {} elements", self.data.len());
-        // SAFETY: the farthest element was just checked; strides are not negative and their products, being below a
-        // slice's length, fit `isize`. The view borrows the slice.
-        unsafe {
-            MatRef::from_raw_parts(self.data.as_ptr(), n_rows, n_columns, row_stride as isize, column_stride as isize)
-        }
-    }
-}
 
 /// out = A x, `out.len()` rows, the strides being those of A's rows and columns and of x.
 fn matvec<T: Ring>(

@@ -1,0 +1,305 @@
+//! Products of large matrices: C = A B, or C −= A B in factorizations.
+//!
+//! The loops are those of Goto and van de Geijn (2008): a part of the sums, a block of B that stays in the second-level
+//! cache, eight rows of A that stay in the first, and of these blocks of C in registers. What would not be found again in
+//! the cache where it stands is copied first ([`pack`]).
+//!
+//! Invariant: each element of C is one sum, from its first product to its last ([`super::block`]). So no bit depends on
+//! blocks, on other rows and columns, or on which thread computes what.
+
+mod pack;
+
+use super::{
+    block::{add_products, load, store},
+    real::Real,
+    scratch::Scratch,
+    vector::{Kernel, MAX_LEN, Vector, by_level},
+};
+use crate::pool;
+use pack::{PANEL, pack_panel, pack_strip, width};
+use std::ops::Range;
+
+/// Products of a sum that are computed at a time.
+const DEPTH: usize = 256;
+
+/// A block of B of so many bytes stays in the second-level cache beside others.
+const BLOCK: usize = 512 * 1024;
+
+/// Less than so many bytes of B are read where they stand: all of it stays in the second-level cache.
+const SMALL: usize = 1024 * 1024;
+
+/// Less than so many bytes of A are read where they stand though its columns are contiguous: they stay in the first-level
+/// cache. (Rows are read in order, eight of them side by side. Copying them takes longer than it saves: measured.)
+const SMALL_COLUMNS: usize = 32 * 1024;
+
+/// About how long a product and a sum take, in nanoseconds for each byte of an element.
+const NS_PER_BYTE: f64 = 0.0044;
+
+/// Parts for each thread, so that all end at about the same time.
+const PARTS_PER_THREAD: usize = 4;
+
+/// What becomes of C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Update {
+    /// C = A B
+    Replace,
+    /// C −= A B
+    Subtract,
+}
+
+/// A matrix in memory: where it starts, and elements from row to row and from column to column.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<T> {
+    pub start: *const T,
+    pub strides: (usize, usize),
+}
+
+impl<T> Matrix<T> {
+    /// What begins at this row and column.
+    #[inline(always)]
+    pub fn at(self, row: usize, column: usize) -> Matrix<T> {
+        let start = self.start.wrapping_add(row * self.strides.0 + column * self.strides.1);
+        Matrix { start, strides: self.strides }
+    }
+}
+
+/// A product to be computed, of any shape.
+#[derive(Clone, Copy)]
+pub(super) struct Matmul<T> {
+    pub n_rows: usize,
+    pub depth: usize,
+    pub n_columns: usize,
+    pub a: Matrix<T>,
+    pub b: Matrix<T>,
+    /// Rows of C are contiguous and so many elements apart.
+    pub c: *mut T,
+    pub c_stride: usize,
+    pub update: Update,
+}
+
+// SAFETY: whoever runs it promises that nobody else uses C or changes A and B.
+unsafe impl<T: Send + Sync> Sync for Matmul<T> {}
+
+impl<T: Real> Matmul<T> {
+    /// Computes it, on several threads where that pays.
+    ///
+    /// # Safety
+    /// All elements of A and B, and of C, lie in memory that can be read, and written; nobody else uses C or changes A and
+    /// B meanwhile, and C is apart from both.
+    pub unsafe fn run(&self) {
+        let n_products = self.n_rows as f64 * self.n_columns as f64 * self.depth as f64;
+        let worth = n_products * size_of::<T>() as f64 * NS_PER_BYTE / pool::WORTHWHILE;
+        let n_parts = (worth as usize).min(PARTS_PER_THREAD * pool::num_threads());
+        if n_parts < 2 || pool::num_threads() == 1 {
+            // SAFETY: promised by the caller.
+            return unsafe { self.run_alone() };
+        }
+        // As square as can be: what is copied for a part grows with its sides.
+        let n_row_parts = (n_parts as f64 * self.n_rows as f64 / self.n_columns as f64).sqrt() as usize;
+        let rows = Cuts::new(self.n_rows, n_row_parts.clamp(1, n_parts), PANEL);
+        let columns = Cuts::new(self.n_columns, n_parts.div_ceil(rows.n_parts), width::<T>());
+        pool::for_each(rows.n_parts * columns.n_parts, &|part| {
+            // SAFETY: promised by the caller; parts of C do not overlap.
+            unsafe { self.part(rows.range(part / columns.n_parts), columns.range(part % columns.n_parts)) }
+        });
+    }
+
+    /// Computes it on this thread.
+    ///
+    /// # Safety
+    /// As for [`Matmul::run`].
+    pub unsafe fn run_alone(&self) {
+        // SAFETY: promised by the caller.
+        unsafe { self.part(0..self.n_rows, 0..self.n_columns) }
+    }
+
+    /// Computes a part of C.
+    ///
+    /// # Safety
+    /// As for [`Matmul::run`].
+    unsafe fn part(&self, rows: Range<usize>, columns: Range<usize>) {
+        if rows.is_empty() || columns.is_empty() {
+            return;
+        }
+        let part = Matmul {
+            n_rows: rows.len(),
+            n_columns: columns.len(),
+            a: self.a.at(rows.start, 0),
+            b: self.b.at(0, columns.start),
+            c: self.c.wrapping_add(rows.start * self.c_stride + columns.start),
+            ..*self
+        };
+        match self.update {
+            Update::Replace => by_level(Loops::<T, false>(part)),
+            Update::Subtract => by_level(Loops::<T, true>(part)),
+        }
+    }
+}
+
+/// A range in parts of about the same number of units, the last of which may not be whole.
+struct Cuts {
+    n: usize,
+    n_parts: usize,
+    unit: usize,
+}
+
+impl Cuts {
+    fn new(n: usize, n_parts: usize, unit: usize) -> Cuts {
+        Cuts { n, n_parts: n_parts.min(n.div_ceil(unit)), unit }
+    }
+
+    fn range(&self, part: usize) -> Range<usize> {
+        let n_units = self.n.div_ceil(self.unit);
+        let cut = |part: usize| self.n.min(part * n_units / self.n_parts * self.unit);
+        cut(part)..cut(part + 1)
+    }
+}
+
+/// The loops over one part.
+struct Loops<T, const SUBTRACT: bool>(Matmul<T>);
+
+impl<T: Real, const SUBTRACT: bool> Kernel<T> for Loops<T, SUBTRACT> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>, const ROWS: usize>(self) {
+        let Matmul { n_rows, depth: whole_depth, n_columns, a, b, c, c_stride, .. } = self.0;
+        let (width, bytes) = (width::<T>(), size_of::<T>());
+        assert!(PANEL.is_multiple_of(ROWS) && width.is_multiple_of(3 * V::LEN) && V::LEN <= MAX_LEN);
+        // What is copied is filled up to whole strips and panels, and so is what could not be read in whole vectors and
+        // blocks where it stands.
+        let are_strips_packed =
+            b.strides.1 != 1 || whole_depth * n_columns * bytes >= SMALL || !n_columns.is_multiple_of(V::LEN);
+        let are_panels_packed = a.strides.1 != 1 && n_rows * whole_depth * bytes >= SMALL_COLUMNS;
+        let depth_together = whole_depth.min(DEPTH);
+        let columns_together = n_columns.min(BLOCK / (DEPTH * width * bytes) * width);
+        let (strip_len, panel_len) = (depth_together * width, depth_together * PANEL);
+        let n_strips = if are_strips_packed { columns_together.div_ceil(width) } else { 0 };
+        let n_panels = if are_panels_packed { n_rows.div_ceil(PANEL) } else { 1 };
+        let (mut strips, mut panels) =
+            (Scratch::<T>::new(n_strips * strip_len), Scratch::<T>::new(n_panels * panel_len));
+        for first in (0..whole_depth).step_by(DEPTH) {
+            let depth = DEPTH.min(whole_depth - first);
+            let packed_from = if are_panels_packed { 0 } else { n_rows - n_rows % PANEL };
+            for (row, panel) in (packed_from..n_rows).step_by(PANEL).zip(panels.chunks_exact_mut(panel_len)) {
+                // SAFETY: so many rows and columns of A.
+                unsafe { pack_panel(a.at(row, first), PANEL.min(n_rows - row), depth, panel) };
+            }
+            for first_column in (0..n_columns).step_by(columns_together) {
+                let columns = first_column..n_columns.min(first_column + columns_together);
+                let starts = columns.clone().step_by(width);
+                for (column, strip) in starts.clone().zip(strips.chunks_exact_mut(strip_len)) {
+                    // SAFETY: so many rows and columns of B.
+                    unsafe { pack_strip(b.at(first, column), depth, width.min(columns.end - column), strip) };
+                }
+                for row in (0..n_rows).step_by(PANEL) {
+                    let a = match row.checked_sub(packed_from) {
+                        Some(row) => Matrix { start: panels[row / PANEL * panel_len..].as_ptr(), strides: (1, PANEL) },
+                        None => a.at(row, first),
+                    };
+                    for (idx, column) in starts.clone().enumerate() {
+                        let b = match are_strips_packed {
+                            true => (strips[idx * strip_len..].as_ptr(), width),
+                            false => (b.at(first, column).start, b.strides.0),
+                        };
+                        let tiles = Tiles { depth, a, b, c_stride, is_first: first == 0 };
+                        let shape = (PANEL.min(n_rows - row), width.min(columns.end - column));
+                        // SAFETY: promised by the caller.
+                        unsafe { tiles.run::<V, ROWS, SUBTRACT>(shape, c.wrapping_add(row * c_stride + column)) };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A panel of A by a strip of B.
+#[derive(Clone, Copy)]
+struct Tiles<T> {
+    depth: usize,
+    a: Matrix<T>,
+    /// Where it starts, and from row to row.
+    b: (*const T, usize),
+    c_stride: usize,
+    /// Sums begin here.
+    is_first: bool,
+}
+
+impl<T: Real> Tiles<T> {
+    /// So many rows and columns of C.
+    ///
+    /// # Safety
+    /// A has rows of whole blocks and B columns of whole vectors; C as many as there are. As for [`Vector`]. To be inlined
+    /// always, here and below.
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>, const ROWS: usize, const SUBTRACT: bool>(
+        self,
+        (n_rows, n_columns): (usize, usize),
+        c: *mut T,
+    ) {
+        for row in (0..n_rows).step_by(ROWS) {
+            let mut column = 0;
+            while column < n_columns {
+                let tiles = Tiles { a: self.a.at(row, 0), b: (self.b.0.wrapping_add(column), self.b.1), ..self };
+                let c = c.wrapping_add(row * self.c_stride + column);
+                let (n_rows, n_left) = (n_rows - row, n_columns - column);
+                let n_vectors = if n_rows < ROWS { 0 } else { n_left / V::LEN };
+                // SAFETY: promised by the caller.
+                unsafe {
+                    match n_vectors {
+                        0 => tiles.edge::<V, ROWS, SUBTRACT>((n_rows.min(ROWS), n_left.min(V::LEN)), c),
+                        1 => tiles.tile::<V, ROWS, 1, SUBTRACT>(c),
+                        2 => tiles.tile::<V, ROWS, 2, SUBTRACT>(c),
+                        _ => tiles.tile::<V, ROWS, 3, SUBTRACT>(c),
+                    }
+                }
+                column += n_vectors.clamp(1, 3) * V::LEN;
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`Tiles::run`].
+    #[inline(always)]
+    unsafe fn tile<V: Vector<Element = T>, const ROWS: usize, const C: usize, const SUBTRACT: bool>(self, c: *mut T) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let mut sums = if self.is_first && !SUBTRACT {
+                [[V::splat(T::ZERO); C]; ROWS]
+            } else {
+                load::<V, ROWS, C>(c, self.c_stride)
+            };
+            add_products::<V, ROWS, C, SUBTRACT>(&mut sums, self.depth, (self.a.start, self.a.strides), self.b);
+            store(&sums, c, self.c_stride);
+        }
+    }
+
+    /// A block of which C has only some rows and columns: in memory of its own.
+    ///
+    /// # Safety
+    /// As for [`Tiles::run`].
+    #[inline(always)]
+    unsafe fn edge<V: Vector<Element = T>, const ROWS: usize, const SUBTRACT: bool>(
+        self,
+        (n_rows, n_columns): (usize, usize),
+        c: *mut T,
+    ) {
+        let mut block = [[T::ZERO; MAX_LEN]; PANEL];
+        let place = |row: usize, column: usize| c.wrapping_add(row * self.c_stride + column);
+        // SAFETY: promised by the caller; the block has as many rows and columns.
+        unsafe {
+            for row in 0..n_rows {
+                for column in 0..n_columns {
+                    block[row][column] = *place(row, column);
+                }
+            }
+            let tiles = Tiles { c_stride: MAX_LEN, ..self };
+            tiles.tile::<V, ROWS, 1, SUBTRACT>(block.as_mut_ptr().cast());
+            for row in 0..n_rows {
+                for column in 0..n_columns {
+                    *place(row, column) = block[row][column];
+                }
+            }
+        }
+    }
+}
