@@ -30,7 +30,11 @@ fn time(mut f: impl FnMut()) -> f64 {
 
 fn map(graph: &mut Graph, op: ScalarOp, args: &[Value]) -> Value {
     let dtypes: Vec<DType> = args.iter().map(|&v| graph.type_of(v).dtype).collect();
-    let shape = args.iter().map(|&v| graph.type_of(v).shape.clone()).max_by_key(Vec::len).expect("there are operands");
+    let shape = args
+        .iter()
+        .map(|&v| graph.type_of(v).shape.clone())
+        .max_by_key(|shape| shape.len())
+        .expect("there are operands");
     graph.push(Op::Map(op), args, vec![TensorType { dtype: op.result(&dtypes), shape }], 0)
 }
 

@@ -10,7 +10,11 @@ mod print;
 pub(crate) mod strided;
 
 use crate::{buffer::Buffer, dtype::DType, scalar::ScalarOp};
+use smallvec::SmallVec;
 use std::{fmt, sync::Arc};
+
+/// Extent of each axis.
+pub type Shape = SmallVec<[usize; 4]>;
 
 /// Element type and shape of a value. Values are dense and row-major wherever they are materialized.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +22,7 @@ pub struct TensorType {
     /// Element type.
     pub dtype: DType,
     /// Extent of each axis.
-    pub shape: Vec<usize>,
+    pub shape: Shape,
 }
 
 impl TensorType {
@@ -58,7 +62,7 @@ pub struct Node {
     /// What to compute.
     pub op: Op,
     /// Operands.
-    pub args: Vec<Value>,
+    pub args: SmallVec<[Value; 4]>,
     /// First result; the others follow it.
     pub first_out: Value,
     /// Number of results.

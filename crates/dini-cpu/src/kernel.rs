@@ -15,6 +15,7 @@ pub(crate) use access::Access;
 pub(crate) use padded::Padded;
 
 use crate::{dtype::DType, element::ElementBytes, graph::Combine, math, scalar::ScalarOp};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Where the points of a result stand in a run, floats are combined by so many accumulators, which the points of a tile
@@ -72,7 +73,7 @@ pub(crate) enum Instruction {
     /// Reads a part of an operand at places that a register names.
     Gather(Gather),
     /// A scalar operation.
-    Map { op: ScalarOp, args: Vec<Reg>, dtype: DType },
+    Map { op: ScalarOp, args: SmallVec<[Reg; 4]>, dtype: DType },
 }
 
 /// Reads elements of an operand at the indices, counted from the start of a part of it, that a register of integers holds.

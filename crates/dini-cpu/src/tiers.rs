@@ -137,7 +137,7 @@ mod tests {
 
     fn tiers(len: usize, options: &CompileOptions) -> Tiers {
         let mut graph = Graph::new();
-        let t = TensorType { dtype: DType::F64, shape: vec![len] };
+        let t = TensorType::new(DType::F64, &[len]);
         let x = graph.input(t.clone());
         let y = graph.push(Op::Map(ScalarOp::Add), &[x, x], vec![t], 0);
         graph.outputs = vec![y];

@@ -14,7 +14,7 @@ use dini_cpu::{
 use std::sync::{Arc, Mutex, PoisonError};
 
 fn tensor(dtype: DType, shape: &[usize]) -> TensorType {
-    TensorType { dtype, shape: shape.to_vec() }
+    TensorType::new(dtype, shape)
 }
 
 fn waves(n: usize, step: f64) -> Arc<Buffer> {

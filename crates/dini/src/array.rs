@@ -11,7 +11,7 @@ pub use nested::Nested;
 use crate::{
     error::{Error, ErrorKind, Loc, Place, Result},
     shape::Aval,
-    trace::{self, Payload, Tag},
+    trace::{self, Outs, Payload, Tag},
 };
 use dini_cpu::{
     buffer::Buffer,
@@ -76,7 +76,7 @@ impl Array {
     }
 
     /// The single result of an operation, or the poison of its failure.
-    pub(crate) fn one(result: Result<Vec<Array>>) -> Array {
+    pub(crate) fn one(result: Result<Outs>) -> Array {
         match result {
             Ok(outs) => {
                 debug_assert_eq!(outs.len(), 1);
@@ -223,6 +223,12 @@ impl Array {
         Array::from_parts(data, shape, Location::caller())
     }
 
+    /// A scalar that is made at a line.
+    fn from_scalar<T: Element>(x: T, at: Loc) -> Array {
+        let origin = Origin { what: "array", at: trace::location_or(at) };
+        Array::concrete(Aval::scalar(T::DTYPE), Arc::new(Buffer::scalar(x)), origin)
+    }
+
     pub(crate) fn from_parts<T: Element>(data: Vec<T>, shape: &[usize], at: Loc) -> Array {
         let n = shape.iter().try_fold(1, |n: usize, &extent| n.checked_mul(extent));
         if n != Some(data.len()) {
@@ -319,7 +325,7 @@ impl Scalar {
                     Scalar::Uint(x) => <$t>::try_from(x).ok(),
                     Scalar::Bool(x) => Some(<$t>::from(x)),
                 };
-                exact.map(|x| Array::from_parts(vec![x], &[], at))
+                exact.map(|x| Array::from_scalar(x, at))
             }};
         }
         let float = match self {
@@ -329,15 +335,15 @@ impl Scalar {
             Scalar::Bool(x) => f64::from(u8::from(x)),
         };
         let array = match dtype {
-            DType::F64 => Some(Array::from_parts(vec![float], &[], at)),
-            DType::F32 => Some(Array::from_parts(vec![float as f32], &[], at)),
+            DType::F64 => Some(Array::from_scalar(float, at)),
+            DType::F32 => Some(Array::from_scalar(float as f32, at)),
             DType::U8 => int!(u8),
             DType::U32 => int!(u32),
             DType::U64 => int!(u64),
             DType::I32 => int!(i32),
             DType::I64 => int!(i64),
             DType::Bool => match self {
-                Scalar::Bool(x) => Some(Array::from_parts(vec![x], &[], at)),
+                Scalar::Bool(x) => Some(Array::from_scalar(x, at)),
                 Scalar::Float(_) | Scalar::Int(_) | Scalar::Uint(_) => None,
             },
             _ => None,

@@ -4,7 +4,7 @@ use crate::{
     array::{Array, Origin},
     debug_nans,
     error::{Error, ErrorKind, Loc, Result},
-    ir::{Atom, Eqn, Label, Program, Var, renumber},
+    ir::{Atom, Eqn, Label, Program, Var},
     lower::{self, Compiled},
     prim::Prim,
     shape::Aval,
@@ -102,13 +102,13 @@ fn make(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Entry> {
     let ins: Vec<Aval> = inputs.iter().map(|x| x.aval().clone()).collect();
     let outs = prim.infer(&ins).map_err(|e| blame(e, prim.name(), inputs, at))?;
     let n = ins.len() as u32;
-    let vars: Vec<Var> = (0..n).map(Var).collect();
-    let results: Vec<Var> = (n..n + outs.len() as u32).map(Var).collect();
-    let eqn =
-        Eqn { prim: prim.clone(), inputs: vars.iter().copied().map(Atom::Var).collect(), outputs: results.clone(), at };
-    let all: Vec<Aval> = ins.iter().chain(&outs).cloned().collect();
+    let vars = (0..n).map(Var);
+    let results = (n..n + outs.len() as u32).map(Var);
+    let inputs = vars.clone().map(Atom::Var).collect();
+    let eqn = Eqn { prim: prim.clone(), inputs, outputs: results.clone().collect(), at };
+    let all = ins.iter().chain(&outs).cloned().collect();
     let label = Label { role: "eval", at };
-    let program = Arc::new(renumber(&all, vars, vec![eqn], results.into_iter().map(Atom::Var).collect(), label));
+    let program = Arc::new(Program::new(all, vars.collect(), vec![eqn], results.map(Atom::Var).collect(), label));
     let compiled = lower::compile(&program, &lower::Options::default()).map_err(|e| e.op(prim.name()).at(at))?;
     Ok(Entry { prim: prim.clone(), ins, program, compiled, outs })
 }

@@ -12,8 +12,10 @@ pub(crate) mod simplify;
 use crate::{error::Loc, prim::Prim, shape::Aval};
 use dini_cpu::{buffer::Buffer, dtype::DType};
 use rustc_hash::{FxHashMap, FxHasher};
+use smallvec::SmallVec;
 use std::{
     any::Any,
+    borrow::Cow,
     fmt,
     hash::{Hash, Hasher},
     sync::{Arc, Mutex, OnceLock},
@@ -125,9 +127,9 @@ pub struct Eqn {
     /// The primitive with its parameters.
     pub prim: Prim,
     /// Operands.
-    pub inputs: Vec<Atom>,
+    pub inputs: SmallVec<[Atom; 2]>,
     /// Results, each defined here.
-    pub outputs: Vec<Var>,
+    pub outputs: SmallVec<[Var; 4]>,
     /// The user's line.
     pub at: Loc,
 }
@@ -158,6 +160,20 @@ pub(crate) struct MemoKey {
     pub what: &'static str,
     pub masks: [Vec<bool>; 2],
     pub size: usize,
+}
+
+/// A derived form that may be the program itself, as its memo keeps it: to keep itself there, a program would live for ever.
+#[derive(Debug)]
+pub(crate) struct Derived(Option<Arc<Program>>);
+
+impl Derived {
+    pub fn new(derived: Arc<Program>, of: &Arc<Program>) -> Derived {
+        Derived((!Arc::ptr_eq(&derived, of)).then_some(derived))
+    }
+
+    pub fn get(&self, of: &Arc<Program>) -> Arc<Program> {
+        self.0.as_ref().unwrap_or(of).clone()
+    }
 }
 
 impl Program {
@@ -231,7 +247,8 @@ impl Program {
         self.eqns.iter().any(|e| e.prim.has_effect())
     }
 
-    /// The derived form under `key`, made by `make` at the first request. No lock is held while it is made.
+    /// The derived form under `key`, made by `make` at the first request. It must not hold the program itself, see
+    /// [`Derived`]. No lock is held while it is made.
     pub(crate) fn memo<T: Any + Send + Sync, E>(
         &self,
         key: MemoKey,
@@ -294,16 +311,21 @@ impl fmt::Debug for Program {
 
 /// Drops the variables that nothing defines and numbers the others in order of definition, so that equal structures
 /// print, hash and compare alike.
-pub(crate) fn renumber(
-    avals: &[Aval],
-    inputs: Vec<Var>,
+pub(crate) fn renumber<'a>(
+    avals: impl Into<Cow<'a, [Aval]>>,
+    mut inputs: Vec<Var>,
     mut eqns: Vec<Eqn>,
     mut outputs: Vec<Atom>,
     label: Label,
 ) -> Program {
+    let avals = avals.into();
+    let defined = inputs.iter().chain(eqns.iter().flat_map(|eqn| &eqn.outputs));
+    if defined.map(|v| v.0).eq(0..avals.len() as u32) {
+        return Program::new(avals.into_owned(), inputs, eqns, outputs, label);
+    }
     const NONE: u32 = u32::MAX;
     let mut names = vec![NONE; avals.len()];
-    let mut kept = Vec::new();
+    let mut kept = Vec::with_capacity(avals.len());
     let mut define = |v: &mut Var, names: &mut Vec<u32>| {
         names[v.0 as usize] = kept.len() as u32;
         kept.push(avals[v.0 as usize].clone());
@@ -315,7 +337,6 @@ pub(crate) fn renumber(
             *v = Var(names[v.0 as usize]);
         }
     };
-    let mut inputs = inputs;
     for v in &mut inputs {
         define(v, &mut names);
     }

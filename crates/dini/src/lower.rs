@@ -11,7 +11,7 @@ use crate::{
     array::Array,
     counters,
     error::{Error, ErrorKind, Loc, Result},
-    ir::{Atom, Literal, MemoKey, Program, dce::dce, simplify::simplify},
+    ir::{Atom, Derived, Literal, MemoKey, Program, dce::dce, simplify::simplify},
     prim::{Prim, late_error},
     shape::Aval,
     trace::{bind_at, recorder::read, stage_program, with_location},
@@ -23,7 +23,6 @@ use dini_cpu::{
     scalar::ScalarOp,
 };
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 use std::sync::{Arc, LazyLock, Mutex};
 
 /// A program ready to run.
@@ -158,10 +157,14 @@ fn prepare(program: &Arc<Program>) -> Result<Prepared> {
     let poisons = late_error::reaching(&erased);
     let sound: Vec<bool> = poisons.iter().map(Option::is_none).collect();
     let cut = dce(&erased, &sound, false);
-    let program = simplify(&cut.program);
-    let again = dce(&program, &vec![true; program.outputs.len()], true);
+    let simple = simplify(&cut.program);
+    let program = match Arc::ptr_eq(&simple, &cut.program) {
+        true => simple,
+        // What led to what is gone now.
+        false => dce(&simple, &vec![true; simple.outputs.len()], true).program,
+    };
     let used_inputs = (0..cut.used_inputs.len()).filter(|&i| cut.used_inputs[i]).collect();
-    Ok(Prepared { program: again.program.clone(), used_inputs, poisons })
+    Ok(Prepared { program, used_inputs, poisons })
 }
 
 /// What will run, as a program: after erasure and all passes.
@@ -184,17 +187,17 @@ pub(crate) fn lowered(program: &Arc<Program>) -> Result<(Graph, Vec<usize>)> {
 /// The program with everything gone that only derivatives need. See the module docs.
 pub(crate) fn erase(program: &Arc<Program>) -> Result<Arc<Program>> {
     let key = MemoKey { what: "erase", masks: [Vec::new(), Vec::new()], size: 0 };
-    let erased = program.memo(key, || -> Result<Arc<Program>> {
+    let erased = program.memo(key, || -> Result<Derived> {
         if program.eqns.iter().all(|eqn| eqn.prim.runs_as_it_is()) {
-            return Ok(program.clone());
+            return Ok(Derived::new(program.clone(), program));
         }
         let staged = stage_program(program.label, &program.in_avals(), |args| eval_erased(program, args))?;
         if staged.n_captures() > 0 {
             return Err(Error::new(ErrorKind::Internal, "a program captured a value during erasure"));
         }
-        Ok(staged.program)
+        Ok(Derived::new(staged.program, program))
     })?;
-    Ok((*erased).clone())
+    Ok(erased.get(program))
 }
 
 /// Runs a program's equations under the current trace, each as what execution runs instead of it.
@@ -218,7 +221,10 @@ pub(crate) fn eval_erased(program: &Program, args: &[Array]) -> Result<Vec<Array
 
 /// The graph of a prepared program, and the line of each numbered equation.
 fn lower(program: &Arc<Program>) -> Result<(Graph, Vec<Loc>)> {
-    let mut cx = LowerCx { graph: Graph::new(), origins: Vec::new() };
+    let n_eqns = program.eqns.len();
+    let mut cx = LowerCx { graph: Graph::new(), origins: Vec::with_capacity(n_eqns) };
+    cx.graph.nodes.reserve(n_eqns);
+    cx.graph.types.reserve(program.avals.len());
     let args: Vec<Value> = program.in_avals().iter().map(|a| cx.graph.input(a.tensor())).collect();
     cx.graph.outputs = cx.program(program, &args)?;
     Ok((cx.graph, cx.origins))
@@ -245,7 +251,7 @@ impl LowerCx {
     /// Appends an operation and returns its first result.
     fn append(&mut self, op: Op, args: &[Value], outs: &[Aval]) -> Value {
         let origin = self.origins.len().saturating_sub(1) as u32;
-        self.graph.push(op, args, outs.iter().map(Aval::tensor).collect(), origin)
+        self.graph.push(op, args, outs.iter().map(Aval::tensor), origin)
     }
 
     /// A scalar operation, element by element.
@@ -282,11 +288,15 @@ impl LowerCx {
         for (v, x) in program.inputs.iter().zip(args) {
             env[v.0 as usize] = Some(*x);
         }
+        let (mut args, mut ins, mut outs) = (Vec::new(), Vec::new(), Vec::new());
         for eqn in &program.eqns {
             self.origins.push(eqn.at);
-            let args: SmallVec<[Value; 4]> = eqn.inputs.iter().map(|&a| self.atom(&env, a)).collect();
-            let ins: SmallVec<[Aval; 3]> = eqn.inputs.iter().map(|&a| program.atom_aval(a)).collect();
-            let outs: SmallVec<[Aval; 2]> = eqn.outputs.iter().map(|&v| program.aval(v).clone()).collect();
+            args.clear();
+            args.extend(eqn.inputs.iter().map(|&a| self.atom(&env, a)));
+            ins.clear();
+            ins.extend(eqn.inputs.iter().map(|&a| program.atom_aval(a)));
+            outs.clear();
+            outs.extend(eqn.outputs.iter().map(|&v| program.aval(v).clone()));
             let values = eqn.prim.lower(self, &args, &ins, &outs).map_err(|e| e.at(eqn.at))?;
             for (v, x) in eqn.outputs.iter().zip(values) {
                 env[v.0 as usize] = Some(x);
@@ -310,5 +320,29 @@ impl LowerCx {
         self.origins = std::mem::take(&mut inner.origins);
         inner.graph.outputs = outputs?;
         Ok(Arc::new(inner.graph))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ops::control::while_loop, trace::stage};
+    use dini_cpu::dtype::DType;
+    use std::{panic::Location, sync::Weak};
+
+    /// Passes that change nothing must not make a program keep itself.
+    #[test]
+    fn programs_go_with_their_last_user() {
+        let doubled = |x: Array| while_loop(|x: Array| x.lt(100.0), |x: Array| &x * 2.0, x);
+        let staged = stage("test", Location::caller(), &[Aval::scalar(DType::F64)], |xs| {
+            Ok(vec![xs[0].sin(), doubled(xs[0].clone())?])
+        });
+        let staged = staged.expect("traces");
+        prepare(&staged.program).expect("nothing is missing");
+        let mut programs: Vec<Weak<Program>> = vec![Arc::downgrade(&staged.program)];
+        staged.program.visit(&mut |eqn| programs.extend(eqn.prim.subs().iter().map(|(_, sub)| Arc::downgrade(sub))));
+        assert_eq!(programs.len(), 3);
+        drop(staged);
+        assert!(programs.iter().all(|program| program.upgrade().is_none()));
     }
 }

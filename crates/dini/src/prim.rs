@@ -38,6 +38,7 @@ use dini_cpu::{
     graph::{CallFn, Routine, Value},
     scalar::ScalarOp,
 };
+use smallvec::{SmallVec, smallvec};
 use std::{any::Any, fmt, hash::Hash, sync::Arc};
 
 /// A primitive operation: parameters, a name, and a sheet of rules.
@@ -92,6 +93,9 @@ pub type JvpRule<P> = fn(&P, &[Array], &[Array], &[Option<Array>]) -> Result<Vec
 
 /// Results and their tangents together.
 pub type Duals = (Vec<Array>, Vec<Option<Array>>);
+
+/// The results of a lowered operation: mostly one.
+pub(crate) type Values = SmallVec<[Value; 4]>;
 
 /// How tangents move through a primitive.
 pub enum Jvp<P: 'static> {
@@ -243,7 +247,7 @@ pub trait DynPrimitive: fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     fn erase(&self, inputs: &[Array]) -> Result<Option<Vec<Array>>>;
     #[doc(hidden)]
-    fn lower(&self, cx: &mut LowerCx, args: &[Value], ins: &[Aval], outs: &[Aval]) -> Result<Vec<Value>>;
+    fn lower(&self, cx: &mut LowerCx, args: &[Value], ins: &[Aval], outs: &[Aval]) -> Result<Values>;
     /// Sub-programs with their roles.
     fn subs(&self) -> Vec<(&'static str, Arc<Program>)>;
     /// Whether it must run exactly as often as the program says.
@@ -424,14 +428,14 @@ impl<P: Primitive> DynPrimitive for P {
         }
     }
 
-    fn lower(&self, cx: &mut LowerCx, args: &[Value], ins: &[Aval], outs: &[Aval]) -> Result<Vec<Value>> {
+    fn lower(&self, cx: &mut LowerCx, args: &[Value], ins: &[Aval], outs: &[Aval]) -> Result<Values> {
         match P::RULES.lower {
-            Lower::Scalar(op) => Ok(vec![cx.map(op(self), args, &outs[0])]),
-            Lower::Loops(rule) | Lower::Schedule(rule) => rule(self, cx, args, ins, outs),
-            Lower::Call(function) => Ok(cx.call(P::NAME, function(self), self.has_effect(), None, args, outs)),
+            Lower::Scalar(op) => Ok(smallvec![cx.map(op(self), args, &outs[0])]),
+            Lower::Loops(rule) | Lower::Schedule(rule) => rule(self, cx, args, ins, outs).map(Values::from),
+            Lower::Call(function) => Ok(cx.call(P::NAME, function(self), self.has_effect(), None, args, outs).into()),
             Lower::Routine(rule) => {
                 let (routine, function) = rule(self);
-                Ok(cx.call(P::NAME, function, false, Some(routine), args, outs))
+                Ok(cx.call(P::NAME, function, false, Some(routine), args, outs).into())
             }
             Lower::Compose(_) => Err(Error::new(ErrorKind::Internal, "is composed of others and was not expanded")),
             Lower::Todo(why) => {
@@ -599,7 +603,7 @@ impl PartialEq for Prim {
 impl Eq for Prim {}
 impl Hash for Prim {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
+        std::mem::discriminant(self).hash(state);
         self.digest(state);
     }
 }

@@ -49,7 +49,7 @@ pub use dini_cpu::{
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},
-    trace::{bind_at, here},
+    trace::{apply, bind_at, here},
 };
 
 /// Runs an operation, or records it, as the current transformation wants. Every use of a primitive ends here.
@@ -93,7 +93,7 @@ pub fn bind<P: Primitive>(prim: P, operands: &[Array]) -> Result<Vec<Array>> {
 #[track_caller]
 pub fn bind_one<P: Primitive>(prim: P, operands: &[Array]) -> Array {
     let at = here();
-    let result = bind_at(&Prim::from_dyn(&prim), operands, at).and_then(|outs| match outs.len() {
+    let result = apply(&Prim::from_dyn(&prim), operands, at).and_then(|outs| match outs.len() {
         1 => Ok(outs),
         n => Err(Error::new(ErrorKind::Structure, format!("has {n} results, expected 1")).op(P::NAME).at(at)),
     });

@@ -1,12 +1,9 @@
 //! Shapes and abstract values: what is known of an array without its elements.
 
 use crate::error::{Error, ErrorKind, Result};
+pub use dini_cpu::graph::Shape;
 use dini_cpu::{dtype::DType, graph::TensorType};
-use smallvec::SmallVec;
 use std::fmt;
-
-/// Extent of each axis.
-pub type Shape = SmallVec<[usize; 4]>;
 
 /// Element type and shape of an array ("abstract value").
 #[derive(PartialEq, Eq, Hash)]
@@ -82,7 +79,8 @@ impl Aval {
     }
 
     pub(crate) fn tensor(&self) -> TensorType {
-        TensorType { dtype: self.dtype, shape: self.shape.to_vec() }
+        let Aval { dtype, shape } = self.clone();
+        TensorType { dtype, shape }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     shape::Aval,
 };
 use recorder::Recorder;
+use smallvec::SmallVec;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -268,7 +269,10 @@ pub(crate) fn strip(x: &Array) -> Array {
     x.clone()
 }
 
-/// Runs an operation: the one door to evaluation and recording.
+/// The results of an operation: mostly one.
+pub(crate) type Outs = SmallVec<[Array; 1]>;
+
+/// Runs an operation.
 #[track_caller]
 pub(crate) fn bind(prim: impl Into<Prim>, inputs: &[Array]) -> Result<Vec<Array>> {
     bind_at(&prim.into(), inputs, here())
@@ -277,10 +281,15 @@ pub(crate) fn bind(prim: impl Into<Prim>, inputs: &[Array]) -> Result<Vec<Array>
 /// An operation with one result; its failure is the result's poison.
 #[track_caller]
 pub(crate) fn bind1(prim: impl Into<Prim>, inputs: &[Array]) -> Array {
-    Array::one(bind_at(&prim.into(), inputs, here()))
+    Array::one(apply(&prim.into(), inputs, here()))
 }
 
 pub(crate) fn bind_at(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Array>> {
+    apply(prim, inputs, at).map(Outs::into_vec)
+}
+
+/// The one door to evaluation and recording.
+pub(crate) fn apply(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Outs> {
     if let Some(e) = inputs.iter().find_map(|x| x.as_poison()) {
         return Err(e.clone());
     }
@@ -289,20 +298,20 @@ pub(crate) fn bind_at(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Arra
         match &trace.kind {
             Kind::Eval => {
                 check_escape(&trace, prim.name(), inputs, at)?;
-                return eval::eval(prim, inputs, at);
+                return eval::eval(prim, inputs, at).map(Outs::from);
             }
             Kind::Suspended => {
                 let inputs: Vec<Array> = inputs.iter().map(strip).collect();
                 check_escape(&trace, prim.name(), &inputs, at)?;
-                return eval::eval(prim, &inputs, at);
+                return eval::eval(prim, &inputs, at).map(Outs::from);
             }
             Kind::Stage(recorder) => {
                 check_escape(&trace, prim.name(), inputs, at)?;
                 return recorder::record(&trace, recorder, prim, inputs, at);
             }
-            Kind::Jvp if touches(trace.tag, inputs) => return jvp::process(&trace, prim, inputs, at),
+            Kind::Jvp if touches(trace.tag, inputs) => return jvp::process(&trace, prim, inputs, at).map(Outs::from),
             Kind::Batch { size } if touches(trace.tag, inputs) => {
-                return batch::process(&trace, *size, prim, inputs, at);
+                return batch::process(&trace, *size, prim, inputs, at).map(Outs::from);
             }
             Kind::PartialEval(recorder) if touches(trace.tag, inputs) => {
                 check_escape(&trace, prim.name(), inputs, at)?;

@@ -2,7 +2,8 @@
 
 use super::{
     Base, Fused, Fuser, Item, Resolved,
-    group::{Group, Member, MemberOp, Producer},
+    generated::holds,
+    group::{Group, GroupId, Member, MemberOp, Producer},
 };
 use crate::{
     element::ElementBytes,
@@ -17,24 +18,31 @@ impl Fuser<'_> {
         let mut is_stored: Vec<bool> =
             (0..self.graph.types.len()).map(|i| self.groups.is_demanded(Value(i as u32))).collect();
         for (id, group) in self.groups.groups() {
-            for value in group.reads().filter(|&value| self.groups.producer(value) != Producer::Member(id)) {
-                is_stored[value.0 as usize] = true;
-            }
+            let is_elsewhere = |value: &Value| match self.groups.producer(*value) {
+                Producer::Member(by) => by != id && !holds(&group.members, *value),
+                // Of what nobody produces, generated values are computed, and the rest is there.
+                Producer::Input | Producer::Node(_) => false,
+                Producer::Sink(_) => true,
+            };
+            group.reads().filter(is_elsewhere).for_each(|value| is_stored[value.0 as usize] = true);
         }
-        let kernels = self.groups.groups().map(|(_, group)| (group.time, self.kernel(group, &is_stored)));
+        let mut registers = vec![None; self.graph.types.len()];
+        let groups = self.groups.groups();
+        let kernels = groups.map(|(id, group)| (group.time, self.kernel(id, group, &is_stored, &mut registers)));
         let nodes = self.groups.nodes().iter().map(|&(time, position)| (time, Item::Node(position)));
         let mut items: Vec<(u32, Item)> = kernels.chain(nodes).collect();
         items.sort_by_key(|(time, _)| *time);
         Fused { items: items.into_iter().map(|(_, item)| item).collect(), homes: self.homes }
     }
 
-    fn kernel(&self, group: &Group, is_stored: &[bool]) -> Item {
-        let mut builder = Builder::default();
-        builder.body.reserve(group.members.len());
-        builder.registers.reserve(group.members.len());
+    /// `registers` has a place for each value of the graph, and no kernel's before and after.
+    fn kernel(&self, id: GroupId, group: &Group, is_stored: &[bool], registers: &mut [Option<Reg>]) -> Item {
+        let body = Vec::with_capacity(group.members.len());
+        let mut builder = Builder { body, operands: vec![], loads: FxHashMap::default(), registers };
         // Merged groups are not in order; values are numbered in an order that is.
         let mut members: Vec<&Member> = group.members.iter().collect();
         members.sort_unstable_by_key(|member| member.value);
+        members.dedup_by_key(|member| member.value);
         for member in &members {
             let register = match (member.op, &member.reads[..]) {
                 (MemberOp::Map(op), reads) => {
@@ -44,16 +52,20 @@ impl Fuser<'_> {
                 (MemberOp::Copy, reads) => builder.read(&reads[0]),
                 (MemberOp::Gather { n, outside }, reads) => builder.gather(&reads[0], &reads[1], n, outside),
             };
-            builder.registers.insert(member.value, register);
+            builder.registers[member.value.0 as usize] = Some(register);
         }
         let mut stores = vec![];
-        for member in members.iter().filter(|member| is_stored[member.value.0 as usize]) {
-            stores.push(Store::Write { from: builder.registers[&member.value], to: builder.operand(member.value) });
+        let stores_it =
+            |value: Value| is_stored[value.0 as usize] && self.groups.producer(value) == Producer::Member(id);
+        for value in members.iter().map(|member| member.value).filter(|&value| stores_it(value)) {
+            let from = builder.registers[value.0 as usize].expect("members have registers");
+            stores.push(Store::Write { from, to: builder.operand(value) });
         }
         for sink in &group.sinks {
             let from = builder.read(&sink.read);
             stores.push(Store::Reduce { combine: sink.combine, from, to: builder.operand(sink.out) });
         }
+        members.iter().for_each(|member| builder.registers[member.value.0 as usize] = None);
         let operand_type = |value: &Value| {
             let t = self.graph.type_of(*value);
             OperandType { dtype: t.dtype, len: t.len() }
@@ -71,16 +83,15 @@ impl Fuser<'_> {
 }
 
 /// A kernel in the making.
-#[derive(Default)]
-struct Builder {
+struct Builder<'a> {
     body: Vec<Instruction>,
     operands: Vec<Value>,
     loads: FxHashMap<Resolved, Reg>,
-    /// The values of the kernel's own.
-    registers: FxHashMap<Value, Reg>,
+    /// Those of the values of the kernel's own.
+    registers: &'a mut [Option<Reg>],
 }
 
-impl Builder {
+impl Builder<'_> {
     fn push(&mut self, instruction: Instruction) -> Reg {
         self.body.push(instruction);
         Reg(self.body.len() as u32 - 1)
@@ -97,7 +108,7 @@ impl Builder {
     /// The register that holds what a read gives.
     fn read(&mut self, read: &Resolved) -> Reg {
         if let Some(value) = read.value().filter(|_| read.is_by_points())
-            && let Some(&register) = self.registers.get(&value)
+            && let Some(register) = self.registers[value.0 as usize]
         {
             return register;
         }

@@ -112,7 +112,7 @@ impl Maker<'_> {
             Taste::Long => vec![[1003, 4096, 17, 5999][self.graph.types.len().min(1) * self.choices.below(2)]],
             Taste::Mixed | Taste::Single | Taste::Small => self.taste.shape(self.choices),
         };
-        TensorType { dtype: *self.choices.pick(self.numbers.dtypes()), shape }
+        TensorType::new(*self.choices.pick(self.numbers.dtypes()), &shape)
     }
 
     fn all(&self) -> Vec<Value> {
@@ -211,7 +211,7 @@ impl Maker<'_> {
     fn view(&mut self) {
         let x = self.any();
         let t = self.ty(x);
-        let mut strided = Strided { shape: t.shape.clone(), strides: row_major(&t.shape), offset: 0 };
+        let mut strided = Strided { shape: t.shape.to_vec(), strides: row_major(&t.shape), offset: 0 };
         match self.choices.below(5) {
             // Transpose.
             0 => {

@@ -115,7 +115,7 @@ fn evaluate_plain(op: &Op, args: &[Arc<Buffer>], arg_types: &[&TensorType], out:
             (0..out.len()).for_each(|i| put(out, i, identity(*combine, out_type.dtype)));
             // The result's storage seen with the operand's shape: reduced axes do not move.
             let mut strides = kept_strides(&arg_types[0].shape, axes);
-            strides.shape.clone_from(&arg_types[0].shape);
+            strides.shape = arg_types[0].shape.to_vec();
             let mut i = 0;
             strides.for_each_index(|to| {
                 combine_into(*combine, out, to, get(&args[0], i));

@@ -2,13 +2,13 @@
 
 use crate::{
     dtype::DType,
-    graph::{Graph, Node, Op, TensorType, Value},
+    graph::{Graph, Node, Op, Shape, TensorType, Value},
 };
 
 impl TensorType {
     /// A tensor of the given shape.
     pub fn new(dtype: DType, shape: &[usize]) -> TensorType {
-        TensorType { dtype, shape: shape.to_vec() }
+        TensorType { dtype, shape: Shape::from_slice(shape) }
     }
 
     /// A tensor of rank 0.
@@ -43,10 +43,17 @@ impl Graph {
     }
 
     /// Appends an operation with one result of each given type and returns the first; the others follow it.
-    pub fn push(&mut self, op: Op, args: &[Value], out_types: Vec<TensorType>, origin: u32) -> Value {
+    pub fn push(
+        &mut self,
+        op: Op,
+        args: &[Value],
+        out_types: impl IntoIterator<Item = TensorType>,
+        origin: u32,
+    ) -> Value {
         let first_out = Value(self.types.len() as u32);
-        self.nodes.push(Node { op, args: args.to_vec(), first_out, n_outs: out_types.len(), origin });
         self.types.extend(out_types);
+        let n_outs = self.types.len() - first_out.0 as usize;
+        self.nodes.push(Node { op, args: args.into(), first_out, n_outs, origin });
         first_out
     }
 

@@ -106,7 +106,7 @@ fn check_node(node: &Node, args: &[&TensorType], outs: &[&TensorType]) -> Checke
         Op::View(strided) => {
             let (args, out) = arity(args, outs, 1)?;
             same_dtype(&[args[0], out])?;
-            require!(strided.shape == out.shape, "box of shape {:?} gives {out}", strided.shape);
+            require!(strided.shape[..] == out.shape[..], "box of shape {:?} gives {out}", strided.shape);
             require!(strided.fits(args[0].len()), "{strided:?} leaves the operand's {} elements", args[0].len());
             Ok(())
         }
@@ -200,7 +200,7 @@ fn check_assemble(boxes: &[Strided], args: &[&TensorType], outs: &[&TensorType])
     let (args, out) = arity(args, outs, 1 + boxes.len())?;
     require!(args[0].shape.is_empty(), "fill value of type {}", args[0]);
     for (arg, strided) in args[1..].iter().zip(boxes) {
-        require!(arg.shape == strided.shape, "operand {arg} for a box of shape {:?}", strided.shape);
+        require!(arg.shape[..] == strided.shape[..], "operand {arg} for a box of shape {:?}", strided.shape);
         require!(strided.fits(out.len()), "{strided:?} leaves the result's {} elements", out.len());
         require!(strided.is_injective(), "{strided:?} overlaps itself");
     }
@@ -218,7 +218,7 @@ fn check_box(x: &TensorType, starts: &TensorType, part: &TensorType, n_batch: us
     require!(part.shape[..n_batch] == expected[..], "batch axes of {part} differ from those of {x}");
     require!(part.shape.iter().zip(&x.shape).all(|(size, n)| size <= n), "box {part} is larger than {x}");
     expected.push(rank - n_batch);
-    require!(starts.shape == expected, "starts {starts}, expected shape {expected:?}");
+    require!(starts.shape[..] == expected, "starts {starts}, expected shape {expected:?}");
     Ok(())
 }
 
@@ -232,7 +232,7 @@ fn check_places(x: &TensorType, indices: &TensorType, picked: &TensorType, n_bat
     require!(places[..n_batch] == x.shape[..n_batch], "batch axes of {indices} differ from those of {x}");
     let mut expected = places.to_vec();
     expected.extend_from_slice(&x.shape[n_batch + n_indexed..]);
-    require!(picked.shape == expected, "elements {picked}, expected shape {expected:?}");
+    require!(picked.shape[..] == expected, "elements {picked}, expected shape {expected:?}");
     Ok(())
 }
 
@@ -255,7 +255,7 @@ fn check_dot(axes: &DotAxes, a: &TensorType, b: &TensorType, out: &TensorType) -
         }
         expected.extend((0..t.shape.len()).filter(|&i| !used[i]).map(|i| t.shape[i]));
     }
-    require!(out.shape == expected, "result {out}, expected shape {expected:?}");
+    require!(out.shape[..] == expected, "result {out}, expected shape {expected:?}");
     Ok(())
 }
 

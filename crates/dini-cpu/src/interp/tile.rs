@@ -115,21 +115,21 @@ enum Instruction {
     Read {
         from: Place,
         from_len: usize,
-        strided: Strided,
+        strided: Box<Strided>,
         to: Place,
     },
     /// Reads the points of a box that reaches beyond the operand.
     ReadPadded {
         from: Place,
         from_len: usize,
-        padded: Padded,
+        padded: Box<Padded>,
         to: Place,
     },
     /// Reads elements at indices.
     Gather {
         from: Place,
         /// One index for each element, whatever points there are.
-        places: Places,
+        places: Box<Places>,
         index: Place,
         /// What an index outside reads; without, it is clamped.
         outside: Option<ElementBytes>,
@@ -137,7 +137,7 @@ enum Instruction {
     },
     /// The places of the points of a box, as numbers.
     Count {
-        strided: Strided,
+        strided: Box<Strided>,
         to: Place,
     },
     /// Copies a register to where another store wants it.
@@ -247,7 +247,7 @@ impl TileProgram {
         // SAFETY: promised by the caller; the bases are what the code was made for.
         unsafe {
             match &self.boxes {
-                Some(boxes) => boxes.for_each_row(bases, start, start + n, |bases, from, to| {
+                Some(boxes) => boxes.for_each_part(bases, start, start + n, |bases, from, to| {
                     machine.run(bases, start, from, to);
                 }),
                 None => machine.run(bases, start, start, start + n),

@@ -3,7 +3,8 @@
 use super::Padded;
 use crate::graph::{Strided, strided::row_major};
 
-/// A map from points, in order, to places. The forms are disjoint: the simplest that applies is used.
+/// A map from points, in order, to places. The forms are disjoint: the simplest that applies is used. There is one for each
+/// read of a program, nearly all of the first two forms: the others stand elsewhere, to keep these small.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Access {
     /// Point i stands at place `offset + i`.
@@ -11,9 +12,9 @@ pub(crate) enum Access {
     /// Every point reads the same place.
     Uniform { offset: usize },
     /// The places of a box, whose shape is any factorization of the points; neighbouring axes do not merge.
-    Strided(Strided),
+    Strided(Box<Strided>),
     /// The same, where some points have no place.
-    Padded(Padded),
+    Padded(Box<Padded>),
 }
 
 impl Access {
@@ -30,7 +31,7 @@ impl Access {
         match (&merged.shape[..], &merged.strides[..]) {
             ([_], [1]) => Access::Contiguous { offset },
             ([_], [0]) => Access::Uniform { offset },
-            _ => Access::Strided(merged),
+            _ => Access::Strided(merged.into()),
         }
     }
 
@@ -174,7 +175,8 @@ mod tests {
     /// Composes two boxes and compares with looking up one after the other.
     #[track_caller]
     fn check(inner: Strided, outer: Strided, composes: bool) {
-        let (all, points) = (places(&Access::Strided(inner.clone()), 0), places(&Access::Strided(outer.clone()), 0));
+        let (all, points) =
+            (places(&Access::Strided(inner.clone().into()), 0), places(&Access::Strided(outer.clone().into()), 0));
         let composed = Access::new(&inner).compose(&outer);
         assert_eq!(composed.is_some(), composes);
         if let Some(composed) = composed {
@@ -188,7 +190,10 @@ mod tests {
         assert_eq!(Access::new(&strided(&[2, 3], &[3, 1], 4)), Access::Contiguous { offset: 4 });
         assert_eq!(Access::new(&strided(&[2, 3], &[0, 0], 4)), Access::Uniform { offset: 4 });
         assert_eq!(Access::new(&strided(&[1], &[7], 4)), Access::Contiguous { offset: 4 });
-        assert_eq!(Access::new(&strided(&[2, 3, 4], &[0, 4, 1], 0)), Access::Strided(strided(&[2, 12], &[0, 1], 0)));
+        assert_eq!(
+            Access::new(&strided(&[2, 3, 4], &[0, 4, 1], 0)),
+            Access::Strided(strided(&[2, 12], &[0, 1], 0).into())
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Padded {
             kept.strides.push(stride);
             kept.inside.push(inside);
         }
-        Some(Access::Padded(kept))
+        Some(Access::Padded(kept.into()))
     }
 
     /// The access that reads, where the outer box names points of this one, the places they stand at. `None` if not every
@@ -166,6 +166,20 @@ impl Padded {
         is_inside.then_some(place)
     }
 
+    /// How many rows, from one on, are inside as that one is, or outside, before the axis that they follow along ends.
+    #[inline]
+    pub fn alike(&self, row: usize) -> usize {
+        let Some(axis) = self.shape.len().checked_sub(2) else { return 1 };
+        let (at, inside) = (row % self.shape[axis], &self.inside[axis]);
+        let ends = [inside.start, inside.end, self.shape[axis]];
+        ends.into_iter().find(|&end| at < end).map_or(1, |end| end - at)
+    }
+
+    /// Whether rows that are alike stand side by side in the operand.
+    pub fn has_rows_side_by_side(&self) -> bool {
+        matches!(self.strides[..], [.., step, 1] if step == self.row() as isize)
+    }
+
     /// The coordinates along the innermost axis that are inside.
     pub fn columns(&self) -> Range<usize> {
         self.inside[self.inside.len() - 1].clone()
@@ -211,7 +225,7 @@ mod tests {
         let place = Strided { shape: vec![2, 3], strides: vec![6, 1], offset: 6 + 2 };
         let padded = Padded::new(&Access::IDENTITY, &[2, 3], &place, &shape, [0; 16]).expect("neighbours");
         assert!(padded.check(24, 6));
-        let all = read(&Access::Padded(padded.clone()), 24);
+        let all = read(&Access::Padded(padded.clone().into()), 24);
         let mut expected_all = vec![-1; 24];
         place.for_each_index(|i| expected_all[i] = (i / 6 - 1) as isize * 3 + (i % 6) as isize - 2);
         assert_eq!(all, expected_all);

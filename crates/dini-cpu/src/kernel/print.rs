@@ -20,14 +20,16 @@ impl fmt::Display for Access {
             Access::Contiguous { offset: 0 } => f.write_str("[]"),
             Access::Contiguous { offset } => write!(f, "[{offset}..]"),
             Access::Uniform { offset } => write!(f, "[@{offset}]"),
-            Access::Strided(Strided { shape, strides, offset }) => {
+            Access::Strided(strided) => {
+                let Strided { shape, strides, offset } = &**strided;
                 write!(f, "[{offset} +")?;
                 for (n, stride) in shape.iter().zip(strides) {
                     write!(f, " {n}:{stride}")?;
                 }
                 f.write_str("]")
             }
-            Access::Padded(Padded { shape, strides, offset, inside, fill: _ }) => {
+            Access::Padded(padded) => {
+                let Padded { shape, strides, offset, inside, fill: _ } = &**padded;
                 write!(f, "[{offset} +")?;
                 for ((n, stride), inside) in shape.iter().zip(strides).zip(inside) {
                     write!(f, " {n}:{stride}")?;

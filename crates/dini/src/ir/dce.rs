@@ -1,8 +1,8 @@
 //! Dead-code removal, through sub-programs: an unused loop carry or solver output goes, with all that only it needed.
 
-use super::{Atom, Eqn, MemoKey, Program, renumber};
+use super::{Atom, Derived, Eqn, MemoKey, Program, renumber};
 use smallvec::SmallVec;
-use std::{borrow::Cow, convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 /// A program cut down to the outputs in use, and which inputs it still takes.
 #[derive(Debug)]
@@ -19,12 +19,15 @@ pub(crate) struct CutEqn {
 }
 
 /// Keeps what the marked outputs and effects need. Inputs that nothing uses are dropped unless `keep_inputs`.
-pub(crate) fn dce(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool) -> Arc<Cut> {
+pub(crate) fn dce(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool) -> Cut {
     debug_assert_eq!(used_outputs.len(), program.outputs.len());
     let key = MemoKey { what: "dce", masks: [used_outputs.to_vec(), vec![keep_inputs]], size: 0 };
-    let cut: Result<_, Infallible> = program.memo(key, || Ok(cut(program, used_outputs, keep_inputs, true)));
-    match cut {
-        Ok(cut) => cut,
+    let known: Result<_, Infallible> = program.memo(key, || {
+        let Cut { program: cut, used_inputs } = cut(program, used_outputs, keep_inputs, true);
+        Ok((Derived::new(cut, program), used_inputs))
+    });
+    match known {
+        Ok(known) => Cut { program: known.0.get(program), used_inputs: known.1.clone() },
     }
 }
 
@@ -32,6 +35,28 @@ pub(crate) fn dce(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bo
 /// next to the program, which has the effects already.
 pub(crate) fn without_effects(program: &Arc<Program>, used_outputs: &[bool]) -> Arc<Program> {
     cut(program, used_outputs, true, false).program
+}
+
+/// An equation that stays.
+enum Kept<'a> {
+    Whole(&'a Eqn),
+    Cut(Box<Eqn>),
+}
+
+impl Kept<'_> {
+    fn eqn(&self) -> &Eqn {
+        match self {
+            Kept::Whole(eqn) => eqn,
+            Kept::Cut(eqn) => eqn,
+        }
+    }
+
+    fn into_eqn(self) -> Eqn {
+        match self {
+            Kept::Whole(eqn) => eqn.clone(),
+            Kept::Cut(eqn) => *eqn,
+        }
+    }
 }
 
 fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool, keep_effects: bool) -> Cut {
@@ -48,22 +73,21 @@ fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool, keep_ef
     let mut is_whole = keep_effects && !used_outputs.contains(&false);
     for eqn in program.eqns.iter().rev() {
         let used: SmallVec<[bool; 8]> = eqn.outputs.iter().map(|v| live[v.0 as usize]).collect();
-        let kept_for_effect = keep_effects && eqn.prim.has_effect();
-        if !used.contains(&true) && !kept_for_effect {
+        if !used.contains(&true) && !(keep_effects && eqn.prim.has_effect()) {
             is_whole = false;
             continue;
         }
         let eqn = match eqn.prim.dce(&used) {
-            None => Cow::Borrowed(eqn),
-            Some(cut) => Cow::Owned(Eqn {
+            None => Kept::Whole(eqn),
+            Some(cut) => Kept::Cut(Box::new(Eqn {
                 prim: cut.prim,
-                inputs: keep(&eqn.inputs, &cut.keep_inputs),
-                outputs: keep(&eqn.outputs, &cut.keep_outputs),
+                inputs: keep(&eqn.inputs, &cut.keep_inputs).into(),
+                outputs: keep(&eqn.outputs, &cut.keep_outputs).into(),
                 at: eqn.at,
-            }),
+            })),
         };
-        is_whole &= matches!(eqn, Cow::Borrowed(_));
-        for a in &eqn.inputs {
+        is_whole &= matches!(eqn, Kept::Whole(_));
+        for a in &eqn.eqn().inputs {
             mark(a, &mut live);
         }
         kept.push(eqn);
@@ -72,7 +96,7 @@ fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool, keep_ef
     if is_whole && !used_inputs.contains(&false) {
         return Cut { program: program.clone(), used_inputs };
     }
-    let kept = kept.into_iter().rev().map(Cow::into_owned).collect();
+    let kept = kept.into_iter().rev().map(Kept::into_eqn).collect();
     let outputs = keep(&program.outputs, used_outputs);
     let inputs = keep(&program.inputs, &used_inputs);
     Cut { program: Arc::new(renumber(&program.avals, inputs, kept, outputs, program.label)), used_inputs }

@@ -1,10 +1,10 @@
 //! Simplification of programs: algebra, by identities that hold exactly, bit for bit, for every value; and of equal pure
 //! equations the first stays. One pass, forwards.
 
-use super::{Atom, Eqn, Literal, Program, Var, renumber};
+use super::{Atom, Literal, Program, Var, dce::keep, renumber};
 use crate::{prim::Prim, shape::Aval};
 use dini_cpu::dtype::DType;
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 use std::{
     hash::{Hash, Hasher},
     sync::Arc,
@@ -15,7 +15,7 @@ use std::{
 pub(crate) fn simplify(program: &Arc<Program>) -> Arc<Program> {
     let mut renamed = Renamed { atoms: Vec::new() };
     // Positions by hash. Of two equations with the same hash that are not equal, the first is remembered.
-    let mut seen: FxHashMap<u64, usize> = FxHashMap::default();
+    let mut seen: FxHashMap<u64, usize> = FxHashMap::with_capacity_and_hasher(program.eqns.len(), FxBuildHasher);
     let mut is_kept = vec![true; program.eqns.len()];
     for (i, eqn) in program.eqns.iter().enumerate() {
         if let [out] = eqn.outputs[..]
@@ -48,10 +48,11 @@ pub(crate) fn simplify(program: &Arc<Program>) -> Arc<Program> {
     if renamed.atoms.is_empty() {
         return program.clone();
     }
-    let all = |atoms: &[Atom]| atoms.iter().map(|&a| renamed.look(a)).collect();
-    let kept = program.eqns.iter().zip(is_kept).filter(|(_, is_kept)| *is_kept);
-    let eqns = kept.map(|(eqn, _)| Eqn { inputs: all(&eqn.inputs), ..eqn.clone() }).collect();
-    Arc::new(renumber(&program.avals, program.inputs.clone(), eqns, all(&program.outputs), program.label))
+    let mut eqns = keep(&program.eqns, &is_kept);
+    let mut outputs = program.outputs.clone();
+    let atoms = eqns.iter_mut().flat_map(|eqn| &mut eqn.inputs).chain(&mut outputs);
+    atoms.for_each(|a| *a = renamed.look(*a));
+    Arc::new(renumber(&program.avals, program.inputs.clone(), eqns, outputs, program.label))
 }
 
 /// What stands for each variable; no list as long as each stands for itself.

@@ -22,9 +22,13 @@ use crate::{
     trace::{bind1, here, with_location},
 };
 use dini_cpu::dtype::DType;
+use smallvec::SmallVec;
 
 /// Operands made to fit an elementwise primitive: one shape, or rank 0.
-fn fit(prim: &Prim, xs: &[Array], at: Loc) -> Result<Vec<Array>, Error> {
+fn fit(prim: &Prim, xs: &[&Array], at: Loc) -> Result<SmallVec<[Array; 3]>, Error> {
+    if have_one_shape(xs) {
+        return Ok(xs.iter().copied().cloned().collect());
+    }
     let mut shape = Shape::new();
     for x in xs {
         shape = broadcast_shapes(&shape, &x.try_aval()?.shape).map_err(|e| {
@@ -32,17 +36,27 @@ fn fit(prim: &Prim, xs: &[Array], at: Loc) -> Result<Vec<Array>, Error> {
             e.op(prim.name()).at(at)
         })?;
     }
-    Ok(xs
-        .iter()
-        .map(|x| if x.ndim() == 0 || x.shape() == &shape[..] { x.clone() } else { x.broadcast_to(&shape) })
-        .collect())
+    let fit = |x: &Array| if x.ndim() == 0 || x.shape() == &shape[..] { x.clone() } else { x.broadcast_to(&shape) };
+    Ok(with_location(at, || xs.iter().copied().map(fit).collect()))
+}
+
+/// Whether operands have one shape, or rank 0, as they are.
+fn have_one_shape(xs: &[&Array]) -> bool {
+    let mut one: &[usize] = &[];
+    xs.iter().all(|x| {
+        let Ok(aval) = x.try_aval() else { return false };
+        if one.is_empty() {
+            one = &aval.shape;
+        }
+        aval.ndim() == 0 || aval.shape[..] == *one
+    })
 }
 
 /// An elementwise operation on operands that broadcast.
 #[track_caller]
-pub(crate) fn broadcasting(prim: impl Into<Prim>, xs: &[Array]) -> Array {
+pub(crate) fn broadcasting(prim: impl Into<Prim>, xs: &[&Array]) -> Array {
     let (prim, at) = (prim.into(), here());
-    match with_location(at, || fit(&prim, xs, at)) {
+    match fit(&prim, xs, at) {
         Ok(xs) => bind1(prim, &xs),
         Err(e) => Array::poison(e),
     }
@@ -51,7 +65,7 @@ pub(crate) fn broadcasting(prim: impl Into<Prim>, xs: &[Array]) -> Array {
 /// A binary elementwise operation on operands that broadcast.
 #[track_caller]
 pub(crate) fn binary(prim: impl Into<Prim>, x: &Array, y: &Array) -> Array {
-    broadcasting(prim, &[x.clone(), y.clone()])
+    broadcasting(prim, &[x, y])
 }
 
 /// See [`crate::stop_gradient`], of one array.
@@ -111,7 +125,7 @@ pub(crate) fn clamp_index(index: &Array, n: usize) -> Array {
 /// ```
 #[track_caller]
 pub fn select(mask: &Array, x: &Array, y: &Array) -> Array {
-    broadcasting(Select, &[mask.clone(), x.clone(), y.clone()])
+    broadcasting(Select, &[mask, x, y])
 }
 
 /// The n-th derivative of the digamma function at `x`, for a whole n ≥ 0 of x's dtype. Shapes broadcast.
@@ -326,7 +340,7 @@ impl Array {
     pub fn clamp(&self, lo: impl IntoOperand, hi: impl IntoOperand) -> Array {
         let at = here();
         let bound = |x: Array| named("clamp", self, x);
-        broadcasting(Clamp, &[bound(lo.operand(self, at)), self.clone(), bound(hi.operand(self, at))])
+        broadcasting(Clamp, &[&bound(lo.operand(self, at)), self, &bound(hi.operand(self, at))])
     }
 
     /// Whether each element is NaN; `bool` from floats.

@@ -4,7 +4,7 @@
 //! higher-order primitive is divided by its own `split` rule.
 
 use super::{
-    Kind, Payload, Trace, argument, enter,
+    Kind, Outs, Payload, Trace, argument, enter,
     recorder::{self, Recorder, Staged},
     with_location, with_trace,
 };
@@ -32,7 +32,7 @@ impl PartialEval<'_> {
 
     /// Records an equation of the unknown part; its results are unknown.
     pub fn record(&self, prim: impl Into<Prim>, inputs: &[Array]) -> Result<Vec<Array>> {
-        recorder::record(self.trace, self.recorder, &prim.into(), inputs, self.at)
+        recorder::record(self.trace, self.recorder, &prim.into(), inputs, self.at).map(Outs::into_vec)
     }
 }
 
@@ -42,11 +42,11 @@ pub(super) fn process(
     prim: &Prim,
     inputs: &[Array],
     at: Loc,
-) -> Result<Vec<Array>> {
+) -> Result<Outs> {
     let parent = trace.parent.as_ref().expect("a partial evaluation has a parent");
     let cx = PartialEval { trace, recorder, at };
     match with_trace(parent, || with_location(at, || prim.split(&cx, inputs)))? {
-        Some(outs) => Ok(outs),
+        Some(outs) => Ok(outs.into()),
         None => recorder::record(trace, recorder, prim, inputs, at),
     }
 }

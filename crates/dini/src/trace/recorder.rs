@@ -4,7 +4,7 @@
 //! or a tracer of any enclosing transformation, becomes an extra leading input of its program, and an operand of the
 //! higher-order primitive that holds it.
 
-use super::{Kind, Payload, Trace, argument, bind_at, call_user, enter, with_location};
+use super::{Kind, Outs, Payload, Trace, apply, argument, call_user, enter, with_location};
 use crate::{
     array::{Array, Origin, Repr},
     error::{Error, Loc, Result},
@@ -15,7 +15,7 @@ use crate::{
 };
 use dini_cpu::dtype::DType;
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 #[derive(Default)]
@@ -60,7 +60,7 @@ impl Recorder {
         let v = self.fresh(aval.clone());
         let prim = Broadcast { shape: aval.shape.clone(), dims: Vec::new() }.into();
         let nothing = Atom::Literal(Literal { dtype: aval.dtype, bits: 0 });
-        self.eqns.push(Eqn { prim, inputs: vec![nothing], outputs: vec![v], at: trace.at });
+        self.eqns.push(Eqn { prim, inputs: smallvec![nothing], outputs: smallvec![v], at: trace.at });
         Atom::Var(v)
     }
 }
@@ -72,13 +72,16 @@ pub(super) fn record(
     prim: &Prim,
     inputs: &[Array],
     at: Loc,
-) -> Result<Vec<Array>> {
+) -> Result<Outs> {
     let avals: SmallVec<[Aval; 3]> = inputs.iter().map(|x| x.aval().clone()).collect();
     let outs = prim.infer(&avals).map_err(|e| blame(e, prim.name(), inputs, at))?;
     let mut recorder = recorder.borrow_mut();
-    let inputs = inputs.iter().map(|x| recorder.atom(trace, x)).collect::<Result<Vec<_>>>()?;
+    let mut atoms = SmallVec::new();
+    for x in inputs {
+        atoms.push(recorder.atom(trace, x)?);
+    }
     let vars: SmallVec<[Var; 4]> = outs.iter().map(|a| recorder.fresh(a.clone())).collect();
-    recorder.eqns.push(Eqn { prim: prim.clone(), inputs, outputs: vars.to_vec(), at });
+    recorder.eqns.push(Eqn { prim: prim.clone(), inputs: atoms, outputs: vars.clone(), at });
     let origin = Origin { what: prim.name(), at };
     Ok(outs.into_iter().zip(vars).map(|(a, v)| Array::traced(a, trace.tag, Payload::Var(v), origin)).collect())
 }
@@ -129,7 +132,7 @@ pub(super) fn finish(
     let recorder = std::mem::take(&mut *recorder);
     let (captures, vars): (Vec<_>, Vec<_>) = recorder.captures.into_iter().unzip();
     let inputs = vars.into_iter().chain(args.iter().copied()).collect();
-    let program = renumber(&recorder.avals, inputs, recorder.eqns, outputs, label);
+    let program = renumber(recorder.avals, inputs, recorder.eqns, outputs, label);
     Ok(Staged { program: Arc::new(program), captures })
 }
 
@@ -185,8 +188,8 @@ pub(crate) fn eval_program(program: &Program, args: &[Array]) -> Result<Vec<Arra
         let inputs: Vec<Array> = eqn.inputs.iter().map(|&a| read(&env, a, eqn.at)).collect();
         let outs = with_location(eqn.at, || match inputs.iter().find_map(|x| x.as_poison()) {
             // A late error reaches only what depends on it.
-            Some(e) => Ok(vec![Array::poison(e.clone()); eqn.outputs.len()]),
-            None => bind_at(&eqn.prim, &inputs, eqn.at),
+            Some(e) => Ok(smallvec![Array::poison(e.clone()); eqn.outputs.len()]),
+            None => apply(&eqn.prim, &inputs, eqn.at),
         })?;
         drop(inputs);
         for (v, x) in eqn.outputs.iter().zip(outs) {

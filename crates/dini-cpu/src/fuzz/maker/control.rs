@@ -87,7 +87,7 @@ impl Maker<'_> {
         let truths = TensorType::new(DType::Bool, &t.shape);
         let limit = self.limit(&t.shape);
         let zero = self.scalar(0i32);
-        let spread = Strided { shape: t.shape.clone(), strides: vec![0; t.shape.len()], offset: 0 };
+        let spread = Strided { shape: t.shape.to_vec(), strides: vec![0; t.shape.len()], offset: 0 };
         let zeros = self.push(Op::View(spread), &[zero], DType::I32, &t.shape);
         let carry_types = vec![counts.clone(), t.clone()];
         let mut cond = Graph::new();
@@ -139,7 +139,7 @@ impl Maker<'_> {
         let (n_captures, n_carry, reverse) = (captures.len(), carry.len(), self.choices.one_in(2));
         let op = Op::Scan { body, n_captures, n_carry, length, reverse };
         let stack = |t: &TensorType| TensorType::new(t.dtype, &[&[length], &t.shape[..]].concat());
-        let results = carry_types.iter().cloned().chain(outs.iter().map(stack)).collect();
+        let results = carry_types.iter().cloned().chain(outs.iter().map(stack));
         self.graph.push(op, &[captures, carry, stacked].concat(), results, 0);
     }
 }

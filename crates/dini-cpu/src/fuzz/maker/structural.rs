@@ -54,7 +54,7 @@ impl Maker<'_> {
         shape[axis] = 2 * shape[axis] + 1;
         let strides = row_major(&shape);
         let box_at = |start: usize| Strided {
-            shape: t.shape.clone(),
+            shape: t.shape.to_vec(),
             strides: strides.clone(),
             offset: if t.is_empty() { 0 } else { start * strides[axis] as usize },
         };
@@ -77,7 +77,7 @@ impl Maker<'_> {
             let offset = starts.iter().zip(&steps).map(|(start, step)| start * *step as usize).sum();
             let strides = steps.iter().map(|step| step * (1 + gap as isize)).collect();
             let offset = if t.is_empty() { 0 } else { offset };
-            let place = Strided { shape: t.shape.clone(), strides, offset };
+            let place = Strided { shape: t.shape.to_vec(), strides, offset };
             self.push(Op::Assemble { boxes: vec![place] }, &[fill, x], t.dtype, &shape);
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     scalar::ScalarOp,
     schedule::{KernelStep, Places, SlotId},
 };
+use smallvec::SmallVec;
 
 /// Registers and streams of operands together should stay below this many bytes: most of a first-level cache.
 const CACHE_BYTES: usize = 28 << 10;
@@ -51,10 +52,10 @@ impl<'a> Compiler<'a> {
             slots,
             uniform: kernel.uniform(),
             last_uses: last_uses(kernel),
-            places: vec![],
+            places: Vec::with_capacity(kernel.body.len()),
             bases: vec![],
             prologue: vec![],
-            body: vec![],
+            body: Vec::with_capacity(kernel.body.len()),
             cells: vec![],
             n_scalars: 0,
             is_direct: true,
@@ -179,7 +180,7 @@ impl Compiler<'_> {
                 to
             }
             KernelInstruction::Map { op, args, dtype } => {
-                let args: Vec<Place> = args.iter().map(|arg| self.places[arg.0 as usize]).collect();
+                let args: SmallVec<[Place; 3]> = args.iter().map(|arg| self.places[arg.0 as usize]).collect();
                 if self.uniform[index] {
                     let to = self.scalar(*dtype);
                     self.prologue.push(map(*op, &args, to));
@@ -197,7 +198,7 @@ impl Compiler<'_> {
     }
 
     fn gathered(&mut self, Gather { operand, part, index, outside }: &Gather, to: Place) -> Instruction {
-        let places = Places { n_batches: 1, n_places: self.kernel.len, indexed: vec![part.len()], row_len: 1 };
+        let places = Places { n_batches: 1, n_places: self.kernel.len, indexed: vec![part.len()], row_len: 1 }.into();
         let (from, index) = (self.operand(operand.0 as usize, part.start), self.places[index.0 as usize]);
         Instruction::Gather { from, places, index, outside: *outside, to }
     }
@@ -225,7 +226,8 @@ impl Compiler<'_> {
     }
 
     fn count(&mut self, reg: Reg, dtype: DType, access: &Access) -> Place {
-        let line = |offset: usize, stride| Strided { shape: vec![self.kernel.len], strides: vec![stride], offset };
+        let len = self.kernel.len;
+        let line = |offset, stride| Box::new(Strided { shape: vec![len], strides: vec![stride], offset });
         let strided = match access {
             Access::Uniform { offset } => {
                 let strided = line(*offset, 0);

@@ -12,7 +12,7 @@ fn unfused(graph: &Graph, inputs: &[Arc<Buffer>]) -> Vec<Arc<Buffer>> {
     for node in &graph.nodes {
         let mut one = Graph::new();
         let args: Vec<Value> = node.args.iter().map(|&arg| one.input(graph.type_of(arg).clone())).collect();
-        let outs = node.outs().map(|out| graph.type_of(out).clone()).collect();
+        let outs = node.outs().map(|out| graph.type_of(out).clone());
         let first = one.push(node.op.clone(), &args, outs, 0);
         one.outputs = (0..node.n_outs as u32).map(|i| Value(first.0 + i)).collect();
         let args: Vec<Arc<Buffer>> = node.args.iter().map(|arg| values[arg.0 as usize].clone()).collect();

@@ -10,6 +10,7 @@ use crate::{
         suspend::Suspend,
     },
 };
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The same values without effects: what a program becomes where it is computed again.
@@ -24,7 +25,7 @@ pub(crate) fn silent(program: &Arc<Program>) -> Arc<Program> {
     };
     let mut eqns = Vec::with_capacity(program.eqns.len());
     for eqn in &program.eqns {
-        let inputs: Vec<Atom> = eqn.inputs.iter().map(|a| look(a, &renamed)).collect();
+        let inputs: SmallVec<[Atom; 2]> = eqn.inputs.iter().map(|a| look(a, &renamed)).collect();
         match &eqn.prim {
             Prim::Ensure(_) => {}
             Prim::Inspect(_) => {

@@ -35,12 +35,12 @@ impl Compiler<'_> {
         match access {
             Access::Strided(strided) => {
                 let to = Place { is_uniform: strided.strides.last() == Some(&0), ..to };
-                boxes.add_strided(from, to, strided.clone());
+                boxes.add_strided(from, to, (**strided).clone());
                 to
             }
             Access::Padded(padded) => {
                 let copy = self.space(boxes.longest_copy(), from.dtype);
-                boxes.add_padded(from, len, to, copy, padded.clone());
+                boxes.add_padded(from, len, to, copy, (**padded).clone());
                 to
             }
             Access::Contiguous { .. } | Access::Uniform { .. } => unreachable!("not a box"),
@@ -59,7 +59,7 @@ impl Compiler<'_> {
                 let moves = strided.strides.last() == Some(&1);
                 self.bases.push(Base::Row);
                 let entry = self.bases.len() as u32 - 1;
-                boxes.add_count(Place { base: entry, dtype, advance: 0, is_uniform: !moves }, strided.clone());
+                boxes.add_count(Place { base: entry, dtype, advance: 0, is_uniform: !moves }, (**strided).clone());
                 Some(Source::RowCount { entry, moves })
             }
             _ => None,
@@ -98,7 +98,7 @@ impl Compiler<'_> {
     /// Compiles to machine code: what reads boxes without rows stays, what is the same at every point too.
     pub(super) fn machine(&mut self, assembly: &mut Assembly) -> Option<TileProgram> {
         let kernel = self.kernel;
-        let mut boxes = boxes::row(kernel).map(Boxes::new);
+        let mut boxes = boxes::row(kernel).map(|row| Boxes::new(row, kernel.len));
         let mut sources = Vec::with_capacity(kernel.body.len());
         for (i, instruction) in kernel.body.iter().enumerate() {
             let computed = match instruction {
