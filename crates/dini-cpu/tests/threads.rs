@@ -237,7 +237,7 @@ fn loops_of_each_element_at_any_number_of_threads() {
 
 #[test]
 fn systems_at_any_number_of_threads() {
-    for (count, n) in [(1, 4), (10_001, 4), (1_003, 16), (70, 33), (9, 300), (2, 701)] {
+    for (count, n) in [(1, 4), (10_001, 4), (1_003, 16), (70, 33), (9, 300), (2, 701), (1, 1100)] {
         alone(|| {
             set_num_threads(1);
             let expected = solved(count, n);

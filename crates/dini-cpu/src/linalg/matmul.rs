@@ -303,3 +303,98 @@ impl<T: Real> Tiles<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::level::{FORCED, supported};
+
+    /// Around the edges of blocks, panels, strips and what is copied: rows, products of a sum, columns.
+    const SHAPES: [(usize, usize, usize); 12] = [
+        (1, 1, 1),
+        (8, 8, 8),
+        (7, 9, 11),
+        (16, 16, 16),
+        (65, 3, 47),
+        (9, 257, 49),
+        (33, 130, 64),
+        (100, 300, 25),
+        (3, 513, 24),
+        (24, 520, 260),
+        (0, 4, 4),
+        (4, 4, 0),
+    ];
+
+    /// Row-major or column-major.
+    fn stored<T: Real>(matrix: &[T], (n_rows, n_columns): (usize, usize), strides: (usize, usize)) -> Matrix<T> {
+        assert!(strides == (n_columns, 1) || strides == (1, n_rows));
+        Matrix { start: matrix.as_ptr(), strides }
+    }
+
+    #[track_caller]
+    fn check<T: Real>(convert: impl Fn(f64) -> T, widen: impl Fn(T) -> f64, epsilon: f64) {
+        let numbers = |n: usize, step: f64| (0..n).map(|i| convert((i as f64 * step).sin())).collect::<Vec<T>>();
+        for (m, k, n) in SHAPES {
+            let (a, b) = (numbers(m * k, 0.7), numbers(k * n, 1.3));
+            for layout in 0..4 {
+                let a_strides = if layout & 1 == 0 { (k, 1) } else { (1, m) };
+                let b_strides = if layout & 2 == 0 { (n, 1) } else { (1, k) };
+                for update in [Update::Replace, Update::Subtract] {
+                    let mut whole = vec![T::ONE; m * n];
+                    let mut product = Matmul {
+                        n_rows: m,
+                        depth: k,
+                        n_columns: n,
+                        a: stored(&a, (m, k), a_strides),
+                        b: stored(&b, (k, n), b_strides),
+                        c: whole.as_mut_ptr(),
+                        c_stride: n,
+                        update,
+                    };
+                    // SAFETY: vectors of these shapes.
+                    unsafe { product.run_alone() };
+                    let mut parts = vec![T::ONE; m * n];
+                    product.c = parts.as_mut_ptr();
+                    let (rows, columns) = (Cuts::new(m, 3, 1), Cuts::new(n, 5, 1));
+                    for part in 0..rows.n_parts * columns.n_parts {
+                        // SAFETY: as above.
+                        unsafe {
+                            product.part(rows.range(part / columns.n_parts), columns.range(part % columns.n_parts))
+                        };
+                    }
+                    assert!(whole == parts, "{m} × {k} × {n} in parts, layout {layout}, {update:?}");
+                    for (at, &got) in whole.iter().enumerate() {
+                        let (i, j) = (at / n, at % n);
+                        let factor = |p: usize| widen(a[i * a_strides.0 + p * a_strides.1]);
+                        let sum: f64 = (0..k).map(|p| factor(p) * widen(b[p * b_strides.0 + j * b_strides.1])).sum();
+                        let expected = if update == Update::Replace { sum } else { 1.0 - sum };
+                        let bound = epsilon * (k + 1) as f64;
+                        let difference = (widen(got) - expected).abs();
+                        assert!(difference <= bound, "{m} × {k} × {n}, layout {layout}, {update:?}: {difference}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn on_all_processors() {
+        for level in supported() {
+            FORCED.set(Some(level));
+            check(|x| x, |x| x, f64::EPSILON);
+            check(|x| x as f32, f64::from, f32::EPSILON.into());
+        }
+        FORCED.set(None);
+    }
+
+    #[test]
+    fn cuts_cover_all() {
+        for (n, n_parts, unit) in [(0, 4, 8), (1, 4, 8), (100, 7, 24), (1000, 3, 8)] {
+            let cuts = Cuts::new(n, n_parts, unit);
+            let parts: Vec<Range<usize>> = (0..cuts.n_parts).map(|part| cuts.range(part)).collect();
+            assert!(parts.iter().all(|part| part.start < part.end && part.start % unit == 0));
+            assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
+            assert_eq!(parts.last().map_or(0, |part| part.end), n);
+        }
+    }
+}

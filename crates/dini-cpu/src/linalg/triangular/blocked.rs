@@ -228,3 +228,72 @@ impl<T: Real> Few<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::level::{FORCED, supported};
+
+    /// T X = B on the processor that the level stands for, and the same bits in parts of the right-hand sides.
+    #[track_caller]
+    fn check<T: Real>(convert: impl Fn(f64) -> T, widen: impl Fn(T) -> f64, tolerance: f64) {
+        for n in [1, 7, 8, 9, 31, 32, 33, 64, 65, 100, 193] {
+            for n_rhs in [1, 8, 9, 30, 49] {
+                for options in 0..8 {
+                    let (is_forward, unit_diagonal, is_transposed) =
+                        (options & 1 > 0, options & 2 > 0, options & 4 > 0);
+                    let strides = if is_transposed { (1, n) } else { (n, 1) };
+                    // What must not be read is no number.
+                    let mut t = vec![T::NAN; n * n];
+                    for i in 0..n {
+                        for j in if is_forward { 0..i } else { i + 1..n } {
+                            t[i * strides.0 + j * strides.1] = convert(((i * n + j) as f64 * 0.7).sin() / n as f64);
+                        }
+                        if !unit_diagonal {
+                            t[i * n + i] = convert(2.0 + (i as f64).cos());
+                        }
+                    }
+                    let b: Vec<T> = (0..n * n_rhs).map(|i| convert((i as f64 * 1.3).sin())).collect();
+                    let solve = |x: &mut [T], columns: Range<usize>| {
+                        let solve = Solve {
+                            n,
+                            n_rhs: columns.len(),
+                            triangle: Matrix { start: t.as_ptr(), strides },
+                            is_forward,
+                            unit_diagonal,
+                            x: x[columns.start..].as_mut_ptr(),
+                            x_stride: n_rhs,
+                        };
+                        // SAFETY: columns of a matrix with so many rows; a triangle of that order.
+                        unsafe { solve.unknowns(0..n) }
+                    };
+                    let (mut x, mut parts) = (b.clone(), b.clone());
+                    solve(&mut x, 0..n_rhs);
+                    solve(&mut parts, 0..n_rhs / 3);
+                    solve(&mut parts, n_rhs / 3..n_rhs);
+                    assert!(x == parts, "{n} × {n_rhs} in parts, options {options}");
+                    for (at, &right) in b.iter().enumerate() {
+                        let (i, rhs) = (at / n_rhs, at % n_rhs);
+                        let own = if unit_diagonal { 1.0 } else { widen(t[i * n + i]) };
+                        let mut sum = own * widen(x[at]);
+                        for j in if is_forward { 0..i } else { i + 1..n } {
+                            sum += widen(t[i * strides.0 + j * strides.1]) * widen(x[j * n_rhs + rhs]);
+                        }
+                        let difference = (sum - widen(right)).abs();
+                        assert!(difference < tolerance, "{n} × {n_rhs}, options {options}: {difference}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn on_all_processors() {
+        for level in supported() {
+            FORCED.set(Some(level));
+            check(|x| x, |x| x, 1e-14);
+            check(|x| x as f32, f64::from, 1e-5);
+        }
+        FORCED.set(None);
+    }
+}
