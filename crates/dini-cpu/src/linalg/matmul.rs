@@ -288,16 +288,16 @@ impl<T: Real> Tiles<T> {
         let place = |row: usize, column: usize| c.wrapping_add(row * self.c_stride + column);
         // SAFETY: promised by the caller; the block has as many rows and columns.
         unsafe {
-            for row in 0..n_rows {
-                for column in 0..n_columns {
-                    block[row][column] = *place(row, column);
+            for (row, block) in block.iter_mut().enumerate().take(n_rows) {
+                for (column, x) in block.iter_mut().enumerate().take(n_columns) {
+                    *x = *place(row, column);
                 }
             }
             let tiles = Tiles { c_stride: MAX_LEN, ..self };
             tiles.tile::<V, ROWS, 1, SUBTRACT>(block.as_mut_ptr().cast());
-            for row in 0..n_rows {
-                for column in 0..n_columns {
-                    *place(row, column) = block[row][column];
+            for (row, block) in block.iter().enumerate().take(n_rows) {
+                for (column, x) in block.iter().enumerate().take(n_columns) {
+                    *place(row, column) = *x;
                 }
             }
         }

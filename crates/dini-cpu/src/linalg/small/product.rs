@@ -2,8 +2,6 @@
 //!
 //! An element's sum runs in one of the orders that single products have (see [`Order`]), so many give the bits of one.
 
-#![expect(clippy::needless_range_loop, reason = "tiles are walked by row and column")]
-
 use super::{pack, room, unpack};
 use crate::{
     linalg::{
@@ -212,7 +210,7 @@ fn by_fours<T: Real>(a: &[[T; LANES]], x: &[[T; LANES]], product: &Product, out:
                 }
             }
             for l in 0..LANES {
-                sum[l] = sum[l] + ((products[0][l] + products[1][l]) + (products[2][l] + products[3][l]));
+                sum[l] += (products[0][l] + products[1][l]) + (products[2][l] + products[3][l]);
             }
         }
         for k in n_chunked..depth {
@@ -226,6 +224,6 @@ fn by_fours<T: Real>(a: &[[T; LANES]], x: &[[T; LANES]], product: &Product, out:
 #[inline(always)]
 fn add_product<T: Real>(x: &mut [T; LANES], y: &[T; LANES], z: &[T; LANES]) {
     for l in 0..LANES {
-        x[l] = x[l] + y[l] * z[l];
+        x[l] += y[l] * z[l];
     }
 }
