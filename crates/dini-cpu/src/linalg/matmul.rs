@@ -32,6 +32,9 @@ const SMALL: usize = 1024 * 1024;
 /// cache. (Rows are read in order, eight of them side by side. Copying them takes longer than it saves: measured.)
 const SMALL_COLUMNS: usize = 32 * 1024;
 
+/// Rows for which blocks of B are copied once: copies of A's columns need no more than a few megabytes.
+const ROWS_TOGETHER: usize = 2048;
+
 /// About how long a product and a sum take, in nanoseconds for each byte of an element.
 const NS_PER_BYTE: f64 = 0.0044;
 
@@ -118,20 +121,22 @@ impl<T: Real> Matmul<T> {
     /// # Safety
     /// As for [`Matmul::run`].
     unsafe fn part(&self, rows: Range<usize>, columns: Range<usize>) {
-        if rows.is_empty() || columns.is_empty() {
+        if columns.is_empty() {
             return;
         }
-        let part = Matmul {
-            n_rows: rows.len(),
-            n_columns: columns.len(),
-            a: self.a.at(rows.start, 0),
-            b: self.b.at(0, columns.start),
-            c: self.c.wrapping_add(rows.start * self.c_stride + columns.start),
-            ..*self
-        };
-        match self.update {
-            Update::Replace => by_level(Loops::<T, false>(part)),
-            Update::Subtract => by_level(Loops::<T, true>(part)),
+        for first in rows.clone().step_by(ROWS_TOGETHER) {
+            let part = Matmul {
+                n_rows: ROWS_TOGETHER.min(rows.end - first),
+                n_columns: columns.len(),
+                a: self.a.at(first, 0),
+                b: self.b.at(0, columns.start),
+                c: self.c.wrapping_add(first * self.c_stride + columns.start),
+                ..*self
+            };
+            match self.update {
+                Update::Replace => by_level(Loops::<T, false>(part)),
+                Update::Subtract => by_level(Loops::<T, true>(part)),
+            }
         }
     }
 }

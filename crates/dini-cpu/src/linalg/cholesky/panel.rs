@@ -100,9 +100,11 @@ impl<T: Real> Panel<T> {
                 rows.chunks_exact_mut(n).for_each(|row| row[end..].fill(T::ZERO));
             }
         });
-        // What they contribute to the square, of which a strip needs those of other strips: they stand in L by now.
+        // What they contribute to the square, of which a strip needs those of other strips: they stand in L by now. The last
+        // strip has the most rows there and comes first, so that threads end at about the same time.
         let done = &l[..end * n];
         pool::for_ranges(n_strips, 1, ns / n_strips as f64, &|from, to| {
+            let (from, to) = (n_strips - to, n_strips - from);
             // SAFETY: ranges do not overlap.
             let strips = unsafe { shared.take(from..to) };
             let (rows, start) = (first..n_rows, first + from * width);
