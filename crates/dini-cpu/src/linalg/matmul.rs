@@ -25,7 +25,8 @@ const DEPTH: usize = 256;
 /// A block of B of so many bytes stays in the second-level cache beside others.
 const BLOCK: usize = 512 * 1024;
 
-/// Less than so many bytes of B are read where they stand: all of it stays in the second-level cache.
+/// Less than so many bytes of B are read where they stand: all of it stays in the second-level cache. So is what is read
+/// once.
 const SMALL: usize = 1024 * 1024;
 
 /// Less than so many bytes of A are read where they stand though its columns are contiguous: they stay in the first-level
@@ -173,8 +174,8 @@ impl<T: Real, const SUBTRACT: bool> Kernel<T> for Loops<T, SUBTRACT> {
         assert!(PANEL.is_multiple_of(ROWS) && width.is_multiple_of(3 * V::LEN) && V::LEN <= MAX_LEN);
         // What is copied is filled up to whole strips and panels, and so is what could not be read in whole vectors and
         // blocks where it stands.
-        let are_strips_packed =
-            b.strides.1 != 1 || whole_depth * n_columns * bytes >= SMALL || !n_columns.is_multiple_of(V::LEN);
+        let is_read_again = n_rows > PANEL && whole_depth * n_columns * bytes >= SMALL;
+        let are_strips_packed = b.strides.1 != 1 || is_read_again || !n_columns.is_multiple_of(V::LEN);
         let are_panels_packed = a.strides.1 != 1 && n_rows * whole_depth * bytes >= SMALL_COLUMNS;
         let depth_together = whole_depth.min(DEPTH);
         let columns_together = n_columns.min(BLOCK / (DEPTH * width * bytes) * width);
