@@ -30,11 +30,8 @@ const ACCEPTED: &[&str] = &[
 ];
 
 /// Crates that may appear in several versions, each with the reason why it cannot be helped.
-const SEVERAL_VERSIONS: &[(&str, &str)] = &[
-    ("equator", "assertions inside faer: its small-matrix kernels still use the older version"),
-    ("equator-macro", "comes with equator"),
-    ("syn", "derive macros of dependencies move from one major version to the next at their own pace"),
-];
+const SEVERAL_VERSIONS: &[(&str, &str)] =
+    &[("syn", "derive macros of dependencies move from one major version to the next at their own pace")];
 
 /// One package of the dependency graph.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -67,4 +67,30 @@ fn main() {
         let backward = best(|| triangular_solve(&factors, &b, n, 1, &mut x, true, true, false));
         println!("{count:6} of {n:2}: cholesky {factor:8.1} us, solves {forward:8.1} and {backward:8.1}");
     }
+    let axes = DotAxes { lhs_batch: vec![0], rhs_batch: vec![0], lhs_contract: vec![2], rhs_contract: vec![1] };
+    for (count, n) in [(10_000, 2), (10_000, 3), (10_000, 4), (5_000, 5), (3_000, 8), (2_000, 10), (1_000, 16)] {
+        let (many, vectors) = (matrix(n, 1.0).repeat(count), vec![1.0; count * n]);
+        let mut out = vec![0.0; many.len()];
+        let plan = DotPlan::new(&[count, n, n], &[count, n, n], &axes);
+        let matmul = best(|| plan.run(f64::wrap(&many), f64::wrap(&many), f64::wrap_mut(&mut out)));
+        let plan = DotPlan::new(&[count, n, n], &[count, n], &axes);
+        let matvec = best(|| plan.run(f64::wrap(&many), f64::wrap(&vectors), f64::wrap_mut(&mut out[..count * n])));
+        let plan = DotPlan::new(&[count, n, n], &[count, n], &DotAxes { lhs_contract: vec![1], ..axes.clone() });
+        let vecmat = best(|| plan.run(f64::wrap(&many), f64::wrap(&vectors), f64::wrap_mut(&mut out[..count * n])));
+        let (many, vectors) = (to_f32(&many), to_f32(&vectors));
+        let mut out = vec![0.0; many.len()];
+        let plan = DotPlan::new(&[count, n, n], &[count, n, n], &axes);
+        let single = best(|| plan.run(f32::wrap(&many), f32::wrap(&many), f32::wrap_mut(&mut out)));
+        let plan = DotPlan::new(&[count, n, n], &[count, n], &axes);
+        let single_matvec =
+            best(|| plan.run(f32::wrap(&many), f32::wrap(&vectors), f32::wrap_mut(&mut out[..count * n])));
+        println!(
+            "{count:6} of {n:2}: matmul {matmul:8.1} us, matvec {matvec:8.1}, vecmat {vecmat:8.1}, f32 {single:8.1} and \
+             {single_matvec:8.1}"
+        );
+    }
+}
+
+fn to_f32(x: &[f64]) -> Vec<f32> {
+    x.iter().map(|&x| x as f32).collect()
 }

@@ -1,9 +1,9 @@
 //! Dense linear algebra on row-major matrices: products, Cholesky and LU factorizations, triangular solves.
 //!
-//! Small systems are solved eight at a time, each in a lane (`small`). Large products go through `faer`, sequentially, and
-//! larger factorizations through products, around blocks, panels and transposes of our own; matrix-vector work and few
-//! right-hand sides through loops that walk rows contiguously. Every result is a function of its operands on a given
-//! machine: no run-time tuning, and threads share out whole matrices, or rows of a product.
+//! Small systems and products are computed eight at a time, each in a lane (`small`). Large products (`matmul`) and
+//! factorizations work on blocks in registers (`block`): sums that run from their first product to their last, so that
+//! neither blocks nor threads change a bit. Matrix-vector work and few right-hand sides go through loops that walk rows
+//! contiguously. Every result is a function of its operands on a given machine: no run-time tuning.
 //!
 //! Platform-specific code is in `transpose` and `vector` alone.
 //!
@@ -12,10 +12,12 @@
 //! Invariant: factors and solutions of a matrix do not depend on its neighbours in a batch, nor on where a batch is cut.
 //! Machine code for single small systems (`jit/single/linalg.rs`) does the operations of `small` in its order.
 
+mod block;
 mod cholesky;
 mod dot;
 mod loops;
 mod lu;
+mod matmul;
 mod parts;
 mod real;
 mod scratch;

@@ -65,6 +65,15 @@ fn matrices(m: usize, n: usize, k: usize) -> (Graph, Vec<Arc<Buffer>>) {
     (graph, vec![waves(m * n, 0.37), waves(n * k, 0.11)])
 }
 
+/// Many products of matrices.
+fn products(count: usize, m: usize, k: usize, n: usize) -> (Graph, Vec<Arc<Buffer>>) {
+    let mut graph = Graph::new();
+    let (a, b) = (graph.input(tensor(F64, &[count, m, k])), graph.input(tensor(F64, &[count, k, n])));
+    let axes = DotAxes { lhs_batch: vec![0], rhs_batch: vec![0], lhs_contract: vec![2], rhs_contract: vec![1] };
+    graph.outputs = vec![graph.push(Op::Dot(axes), &[a, b], vec![tensor(F64, &[count, m, n])], 0)];
+    (graph, vec![waves(count * m * k, 0.37), waves(count * k * n, 0.11)])
+}
+
 /// The softmax of each row, and the sum of all of it times something: kernels that share rows and have a total.
 fn softmax(m: usize, n: usize) -> (Graph, Vec<Arc<Buffer>>) {
     let mut graph = Graph::new();
@@ -195,6 +204,15 @@ fn matrices_at_any_number_of_threads() {
 }
 
 #[test]
+fn products_of_many_at_any_number_of_threads() {
+    for (count, m, k, n) in
+        [(10_001, 4, 4, 4), (3_001, 8, 8, 1), (997, 16, 16, 16), (33, 70, 65, 40), (3, 300, 200, 250)]
+    {
+        check(&format!("{count} of {m}×{k}×{n}"), &products(count, m, k, n));
+    }
+}
+
+#[test]
 fn sums_of_everything_at_any_number_of_threads() {
     // Around the lengths after which levels of the sum are full.
     for n in [8192, 8193, 131_071, 131_072, 131_073, 16 * 131_072 + 5] {
@@ -225,7 +243,7 @@ fn loops_of_each_element_at_any_number_of_threads() {
 
 #[test]
 fn systems_at_any_number_of_threads() {
-    for (count, n) in [(1, 4), (10_001, 4), (1_003, 16), (70, 33), (9, 300), (2, 701)] {
+    for (count, n) in [(1, 4), (10_001, 4), (1_003, 16), (70, 33), (9, 300), (2, 701), (1, 1100)] {
         alone(|| {
             set_num_threads(1);
             let expected = solved(count, n);

@@ -6,20 +6,24 @@
 
 use super::{
     loops::{matmul_by_elements, matmul_by_rows, matvec_by_columns, matvec_by_rows},
+    matmul::{Matmul, Matrix, Update},
     parts::Parts,
     real::{Real, Ring},
+    small::product::{Order, Product, products},
 };
 use crate::{
     graph::DotAxes,
     math::{Scalar, Slice, SliceMut},
     pool,
 };
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 /// Products of at most so many multiplications run element by element.
 const TINY: usize = 64;
 
-/// Products of floats with more multiplications than this go through `faer`.
+/// So many small products of floats are computed in lanes.
+const MANY: usize = 4;
+
+/// Products of floats with more multiplications than this are computed by blocks in registers.
 const LARGE: usize = 1024;
 
 /// Sum of products over the contracted axes; result axes: batch, free of a, free of b. Operands and result are
@@ -115,7 +119,7 @@ impl DotPlan {
     /// `None` where another order is faster.
     #[allow(dead_code, reason = "only a compiler asks, which not every machine has")]
     pub(crate) fn terms(&self) -> Option<Vec<Vec<(usize, usize)>>> {
-        let size = self.n_rows.saturating_mul(self.n_columns).saturating_mul(self.depth);
+        let size = self.n_products();
         if size > TINY && (size > LARGE || self.n_rows == 1 || self.n_columns == 1) {
             return None;
         }
@@ -143,12 +147,12 @@ impl DotPlan {
             Slice::U64(a) => self.run_typed(a, b.typed(), out.typed(), None),
             Slice::I32(a) => self.run_typed(a, b.typed(), out.typed(), None),
             Slice::I64(a) => self.run_typed(a, b.typed(), out.typed(), None),
-            Slice::F32(a) => self.run_typed(a, b.typed(), out.typed(), Some(matmul_large)),
-            Slice::F64(a) => self.run_typed(a, b.typed(), out.typed(), Some(matmul_large)),
+            Slice::F32(a) => self.run_typed(a, b.typed(), out.typed(), Floats::ALL),
+            Slice::F64(a) => self.run_typed(a, b.typed(), out.typed(), Floats::ALL),
         }
     }
 
-    fn run_typed<T: Ring>(&self, a: &[T], b: &[T], out: &mut [T], large: Option<Large<T>>) {
+    fn run_typed<T: Ring>(&self, a: &[T], b: &[T], out: &mut [T], floats: Option<Floats<T>>) {
         let out_len = self.n_batch * self.n_rows * self.n_columns;
         assert!(
             a.len() == self.a.len && b.len() == self.b.len && out.len() == out_len,
@@ -168,18 +172,57 @@ impl DotPlan {
         let (mut a_copy, mut b_copy) = (Vec::new(), Vec::new());
         let a = self.a.view(a, &mut a_copy);
         let b = self.b.view(b, &mut b_copy);
-        let mut scratch = Vec::new();
-        for (batch_idx, out) in out.chunks_exact_mut(self.n_rows * self.n_columns).enumerate() {
-            let (a, b) = (&a[batch_idx * self.a.batch..], &b[batch_idx * self.b.batch..]);
-            self.product(a, b, out, large, &mut scratch);
+        if let Some(Floats { many, .. }) = floats
+            && self.n_batch >= MANY
+            && let Some((product, is_swapped)) = self.small()
+        {
+            return if is_swapped { many(b, a, &product, out) } else { many(a, b, &product, out) };
         }
+        let large = floats.map(|floats| floats.large);
+        let size = self.n_rows * self.n_columns;
+        let results = Parts::new(out, size);
+        let ns = self.n_products() as f64 * NS_PER_PRODUCT;
+        pool::for_ranges(self.n_batch, 1, ns, &|first, end| {
+            // SAFETY: ranges do not overlap.
+            let out = unsafe { results.take(first..end) };
+            let mut scratch = Vec::new();
+            for (batch_idx, out) in (first..end).zip(out.chunks_exact_mut(size)) {
+                let (a, b) = (&a[batch_idx * self.a.batch..], &b[batch_idx * self.b.batch..]);
+                self.product(a, b, out, large, &mut scratch);
+            }
+        });
+    }
+
+    /// Multiplications of one product of matrices.
+    fn n_products(&self) -> usize {
+        self.n_rows.saturating_mul(self.n_columns).saturating_mul(self.depth)
+    }
+
+    /// The products as small ones whose elements are summed as [`DotPlan::product`] does it, if they are small and each
+    /// operand is in one piece; and whether the operands change places.
+    fn small(&self) -> Option<(Product, bool)> {
+        let (n_rows, n_columns, depth) = (self.n_rows, self.n_columns, self.depth);
+        let (a_strides, b_strides) = ((self.a.free, self.a.contracted), (self.b.contracted, self.b.free));
+        let is_swapped = n_rows == 1 && n_columns != 1;
+        let (n_rows, n_columns) = if is_swapped { (n_columns, n_rows) } else { (n_rows, n_columns) };
+        let (a_strides, b_strides) =
+            if is_swapped { ((b_strides.1, b_strides.0), (a_strides.1, a_strides.0)) } else { (a_strides, b_strides) };
+        let size = self.n_products();
+        let order = match () {
+            () if size <= TINY || n_columns > 1 => Order::InTurn,
+            () if a_strides.1 == 1 => Order::ByEights,
+            () => Order::ByFours,
+        };
+        let product = Product { n_rows, depth, n_columns, a_strides, b_strides, order };
+        let are_apart = self.a.batch == self.n_rows * depth && self.b.batch == self.n_columns * depth;
+        (size <= LARGE && are_apart && product.is_small()).then_some((product, is_swapped))
     }
 
     /// One matrix product.
     fn product<T: Ring>(&self, a: &[T], b: &[T], out: &mut [T], large: Option<Large<T>>, scratch: &mut Vec<T>) {
         let (a_strides, b_strides) = ((self.a.free, self.a.contracted), (self.b.contracted, self.b.free));
         let (n_rows, n_columns, depth) = (self.n_rows, self.n_columns, self.depth);
-        let size = n_rows.saturating_mul(n_columns).saturating_mul(depth);
+        let size = self.n_products();
         if size <= TINY {
             return matmul_by_elements(a, a_strides, b, b_strides, depth, n_columns, out);
         }
@@ -192,13 +235,7 @@ impl DotPlan {
         if let Some(large) = large
             && size > LARGE
         {
-            return large(
-                Matrix { data: a, strides: a_strides },
-                Matrix { data: b, strides: b_strides },
-                depth,
-                n_columns,
-                out,
-            );
+            return large((a, a_strides), (b, b_strides), (n_rows, depth, n_columns), out);
         }
         if b_strides.1 == 1 {
             return matmul_by_rows(a, a_strides, b, b_strides.0, depth, n_columns, out);
@@ -208,48 +245,40 @@ impl DotPlan {
     }
 }
 
-/// A matrix inside a slice: rows and columns are so many elements apart.
-struct Matrix<'a, T> {
-    data: &'a [T],
-    strides: (usize, usize),
+/// Elements and how far apart rows, and columns, of a matrix are among them.
+type Strided<'a, T> = (&'a [T], (usize, usize));
+
+/// A product that pays off for large matrices: of so many rows, products in a sum and columns.
+type Large<T> = fn(Strided<'_, T>, Strided<'_, T>, (usize, usize, usize), &mut [T]);
+
+/// What only products of floats have.
+#[derive(Clone, Copy)]
+struct Floats<T> {
+    large: Large<T>,
+    /// Many small products: operands one after another.
+    many: fn(&[T], &[T], &Product, &mut [T]),
 }
 
-/// A product that pays off for large matrices: a, b, depth, number of columns, row-major result.
-type Large<T> = fn(Matrix<'_, T>, Matrix<'_, T>, usize, usize, &mut [T]);
-
-fn matmul_large<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, depth: usize, n_columns: usize, out: &mut [T]) {
-    let n_rows = out.len() / n_columns;
-    let a = a.view(n_rows, depth);
-    let b = b.view(depth, n_columns);
-    // An element's sum does not depend on which rows are computed together.
-    let ns_per_row = (n_columns * depth) as f64 * NS_PER_PRODUCT;
-    let rows = Parts::new(out, n_columns);
-    pool::for_ranges(n_rows, ROWS_TOGETHER, ns_per_row, &|first, end| {
-        // SAFETY: ranges do not overlap.
-        let out = unsafe { rows.take(first..end) };
-        let out = MatMut::from_row_major_slice_mut(out, end - first, n_columns);
-        matmul(out, Accum::Replace, a.subrows(first, end - first), b, T::ONE, Par::Seq);
-    });
+impl<T: Real> Floats<T> {
+    const ALL: Option<Floats<T>> = Some(Floats { large: matmul, many: products });
 }
 
-/// Threads take rows by so many, a multiple of what the innermost loops of `faer` compute at once.
-const ROWS_TOGETHER: usize = 96;
+fn matmul<T: Real>(a: Strided<'_, T>, b: Strided<'_, T>, shape: (usize, usize, usize), out: &mut [T]) {
+    let (n_rows, depth, n_columns) = shape;
+    let matrix = |(data, strides): Strided<'_, T>, n_rows: usize, n_columns: usize| {
+        let last = (n_rows - 1) * strides.0 + (n_columns - 1) * strides.1;
+        assert!(last < data.len(), "matrix reaches to {last} in {} elements", data.len());
+        Matrix { start: data.as_ptr(), strides }
+    };
+    let (a, b) = (matrix(a, n_rows, depth), matrix(b, depth, n_columns));
+    assert!(out.len() == n_rows * n_columns, "{} elements for {n_rows} × {n_columns}", out.len());
+    let (c, c_stride) = (out.as_mut_ptr(), n_columns);
+    // SAFETY: the farthest elements were just checked; the slices are borrowed, the result exclusively.
+    unsafe { Matmul { n_rows, depth, n_columns, a, b, c, c_stride, update: Update::Replace }.run() }
+}
 
-/// How long a product and a sum take at least, on one thread.
+/// How long a product and a sum take at least, on one thread, in nanoseconds.
 const NS_PER_PRODUCT: f64 = 0.03;
-
-impl<'a, T> Matrix<'a, T> {
-    fn view(&self, n_rows: usize, n_columns: usize) -> MatRef<'a, T> {
-        let (row_stride, column_stride) = self.strides;
-        let last = (n_rows - 1) * row_stride + (n_columns - 1) * column_stride;
-        assert!(last < self.data.len(), "matrix reaches to {last} in {} elements", self.data.len());
-        // SAFETY: the farthest element was just checked; strides are not negative and their products, being below a
-        // slice's length, fit `isize`. The view borrows the slice.
-        unsafe {
-            MatRef::from_raw_parts(self.data.as_ptr(), n_rows, n_columns, row_stride as isize, column_stride as isize)
-        }
-    }
-}
 
 /// out = A x, `out.len()` rows, the strides being those of A's rows and columns and of x.
 fn matvec<T: Ring>(

@@ -6,13 +6,18 @@
 
 mod panel;
 
-use super::{real::Real, small};
-use faer::{
-    Accum, MatMut, Par,
-    linalg::{matmul::matmul, triangular_solve::solve_unit_lower_triangular_in_place},
-    reborrow::*,
+use super::{
+    matmul::{Matmul, Matrix, Update},
+    parts::Parts,
+    real::Real,
+    small,
+    triangular::blocked::Solve,
 };
+use crate::pool;
 use std::ops::Range;
+
+/// About how long a product and a difference take, in nanoseconds.
+const NS_PER_PRODUCT: f64 = 0.03;
 
 /// P A = L U for each row-major m × n matrix in `a`, one after another: unit lower and upper factor packed into `lu`.
 ///
@@ -48,16 +53,18 @@ pub fn lu<T: Real>(a: &[T], m: usize, n: usize, lu: &mut [T], pivots: &mut [i32]
     } else if m.max(n) <= small::MAX_ORDER {
         small::lu::lu(a, (m, n), lu, pivots);
     } else {
-        let mut memory = vec![T::ZERO; panel::len(m)];
-        let matrices = a.chunks_exact(size).zip(lu.chunks_exact_mut(size)).zip(pivots.chunks_exact_mut(rank));
-        for ((a, lu), pivots) in matrices {
-            lu.copy_from_slice(a);
-            factor(lu, (m, n), 0..rank, pivots, &mut memory);
-            if n > m {
-                let (left, right) = MatMut::from_row_major_slice_mut(lu, m, n).split_at_col_mut(m);
-                solve_unit_lower_triangular_in_place(left.rb(), right, Par::Seq);
+        let ns = (size * rank) as f64 * NS_PER_PRODUCT;
+        let (factors, all_pivots) = (Parts::new(lu, size), Parts::new(pivots, rank));
+        pool::for_ranges(n_matrices, 1, ns, &|first, end| {
+            // SAFETY: ranges do not overlap.
+            let (lu, pivots) = unsafe { (factors.take(first..end), all_pivots.take(first..end)) };
+            lu.copy_from_slice(&a[first * size..end * size]);
+            let mut memory = vec![T::ZERO; panel::len(m)];
+            for (lu, pivots) in lu.chunks_exact_mut(size).zip(pivots.chunks_exact_mut(rank)) {
+                factor(lu, (m, n), 0..rank, pivots, &mut memory);
+                eliminate(lu, (m, n), 0..rank, rank..n);
             }
-        }
+        });
     }
     for idx in 0..n_matrices {
         let permutation = &mut permutation[idx * m..][..m];
@@ -78,9 +85,42 @@ fn factor<T: Real>(a: &mut [T], shape: (usize, usize), columns: Range<usize>, pi
     }
     let middle = start + (end - start).div_ceil(2).next_multiple_of(panel::WIDTH).min(end - start - 1);
     factor(a, shape, start..middle, pivots, memory);
-    let block = MatMut::from_row_major_slice_mut(&mut *a, shape.0, shape.1).get_mut(start.., start..end);
-    let (a00, mut a01, a10, a11) = block.split_at_mut(middle - start, middle - start);
-    solve_unit_lower_triangular_in_place(a00.rb(), a01.rb_mut(), Par::Seq);
-    matmul(a11, Accum::Add, a10.rb(), a01.rb(), T::ZERO - T::ONE, Par::Seq);
+    eliminate(a, shape, start..middle, middle..end);
     factor(a, shape, middle..end, pivots, memory);
+}
+
+/// Multiplies `right` columns by the inverse of the factored `left` ones, which end where the others begin: rows of U, and
+/// what is left of the rows below.
+fn eliminate<T: Real>(a: &mut [T], (m, n): (usize, usize), left: Range<usize>, right: Range<usize>) {
+    assert!(left.end <= right.start && right.end <= n && left.end <= m && a.len() == m * n);
+    if right.is_empty() {
+        return;
+    }
+    let start = a.as_mut_ptr();
+    let at = |row: usize, column: usize| start.wrapping_add(row * n + column);
+    let matrix = |row: usize, column: usize| Matrix { start: at(row, column).cast_const(), strides: (n, 1) };
+    let upper = Solve {
+        n: left.len(),
+        n_rhs: right.len(),
+        triangle: matrix(left.start, left.start),
+        is_forward: true,
+        unit_diagonal: true,
+        x: at(left.start, right.start),
+        x_stride: n,
+    };
+    let lower = Matmul {
+        n_rows: m - left.end,
+        depth: left.len(),
+        n_columns: right.len(),
+        a: matrix(left.end, left.start),
+        b: matrix(left.start, right.start),
+        c: at(left.end, right.start),
+        c_stride: n,
+        update: Update::Subtract,
+    };
+    // SAFETY: blocks of the matrix, which is borrowed exclusively; those that are written are apart from the others.
+    unsafe {
+        upper.run();
+        lower.run();
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::vector::Vectors;
 use crate::math::Scalar;
-use std::ops::{Add, Div, Mul, Sub};
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Sub, SubAssign};
 
 /// An element type with sums and products: wrapping for integers, `or` and `and` for `bool`.
 pub trait Ring: Scalar {
@@ -44,11 +44,14 @@ rings! {
 pub trait Real:
     Ring
     + Vectors
-    + faer::traits::RealField
     + Add<Output = Self>
     + Mul<Output = Self>
     + Sub<Output = Self>
     + Div<Output = Self>
+    + AddAssign
+    + MulAssign
+    + SubAssign
+    + DivAssign
 {
     /// Not a number.
     const NAN: Self;

@@ -9,6 +9,7 @@
 
 pub(super) mod cholesky;
 pub(super) mod lu;
+pub(super) mod product;
 pub(super) mod triangular;
 
 use super::{

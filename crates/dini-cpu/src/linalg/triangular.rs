@@ -2,15 +2,19 @@
 //!
 //! Small matrices with few right-hand sides by [`super::small`]. Else, with one: A's rows are walked contiguously in all
 //! four cases, by inner products if x is needed in A's row order and by subtracting multiples of rows if transposed.
-//! Several: rows of X are combined instead of elements.
+//! Several: rows of X are combined instead of elements, and large
+//! triangles go through products of matrices ([`blocked`]).
+
+pub(super) mod blocked;
 
 use super::{
     loops::{inner, subtract_multiple},
+    matmul::Matrix,
     real::Real,
     small,
 };
 use crate::math::level::multiversion;
-use faer::{MatMut, MatRef, Par, linalg::triangular_solve as faer_solve};
+use blocked::Solve;
 
 /// How a triangular matrix is read.
 #[derive(Clone, Copy, Debug)]
@@ -86,17 +90,20 @@ pub fn triangular_solve<T: Real>(
     }
 }
 
-/// Through `faer`: blocks and matrix products.
 fn solve_blocked<T: Real>(a: &[T], n: usize, n_rhs: usize, x: &mut [T], triangle: Triangle) {
-    let a = MatRef::from_row_major_slice(a, n, n);
-    let a = if triangle.transpose { a.transpose() } else { a };
-    let x = MatMut::from_row_major_slice_mut(x, n, n_rhs);
-    match (triangle.is_forward(), triangle.unit_diagonal) {
-        (true, false) => faer_solve::solve_lower_triangular_in_place(a, x, Par::Seq),
-        (true, true) => faer_solve::solve_unit_lower_triangular_in_place(a, x, Par::Seq),
-        (false, false) => faer_solve::solve_upper_triangular_in_place(a, x, Par::Seq),
-        (false, true) => faer_solve::solve_unit_upper_triangular_in_place(a, x, Par::Seq),
-    }
+    assert!(a.len() == n * n && x.len() == n * n_rhs);
+    let strides = if triangle.transpose { (1, n) } else { (n, 1) };
+    let solve = Solve {
+        n,
+        n_rhs,
+        triangle: Matrix { start: a.as_ptr(), strides },
+        is_forward: triangle.is_forward(),
+        unit_diagonal: triangle.unit_diagonal,
+        x: x.as_mut_ptr(),
+        x_stride: n_rhs,
+    };
+    // SAFETY: both lie in their slices, by the check, which are borrowed, that of X exclusively.
+    unsafe { solve.run() }
 }
 
 multiversion! {

@@ -37,12 +37,25 @@ pub trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn times(self, y: Self) -> Self;
-    /// self − y z, rounded once if the processor can.
+    /// The quotient.
+    ///
+    /// # Safety
+    /// As above.
+    unsafe fn over(self, y: Self) -> Self;
+    /// self + y z, rounded once if the processor can.
+    ///
+    /// # Safety
+    /// As above.
+    unsafe fn plus_product(self, y: Self, z: Self) -> Self;
+    /// self − y z, rounded as often.
     ///
     /// # Safety
     /// As above.
     unsafe fn minus_product(self, y: Self, z: Self) -> Self;
 }
+
+/// Vectors have at most so many elements.
+pub(super) const MAX_LEN: usize = 16;
 
 /// A loop over vectors. `ROWS` vectors, three times, fit the registers as sums.
 pub(super) trait Kernel<T: Vectors> {
@@ -121,6 +134,22 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
+            unsafe fn over(mut self, y: Self) -> Self {
+                for l in 0..Self::LEN {
+                    self[l] /= y[l];
+                }
+                self
+            }
+
+            #[inline(always)]
+            unsafe fn plus_product(mut self, y: Self, z: Self) -> Self {
+                for l in 0..Self::LEN {
+                    self[l] += y[l] * z[l];
+                }
+                self
+            }
+
+            #[inline(always)]
             unsafe fn minus_product(mut self, y: Self, z: Self) -> Self {
                 for l in 0..Self::LEN {
                     self[l] -= y[l] * z[l];
@@ -137,7 +166,8 @@ vectors! {
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! registers {
-    ($($v:ident: $t:ty, $load:ident, $store:ident, $splat:ident, $times:ident, $minus_product:ident;)*) => { $(
+    ($($v:ident: $t:ty, $load:ident, $store:ident, $splat:ident, $times:ident, $over:ident, $plus_product:ident,
+        $minus_product:ident;)*) => { $(
         impl Vector for $v {
             type Element = $t;
             const LEN: usize = size_of::<$v>() / size_of::<$t>();
@@ -167,6 +197,18 @@ macro_rules! registers {
             }
 
             #[inline(always)]
+            unsafe fn over(self, y: Self) -> Self {
+                // SAFETY: promised by the caller.
+                unsafe { $over(self, y) }
+            }
+
+            #[inline(always)]
+            unsafe fn plus_product(self, y: Self, z: Self) -> Self {
+                // SAFETY: promised by the caller.
+                unsafe { $plus_product(y, z, self) }
+            }
+
+            #[inline(always)]
             unsafe fn minus_product(self, y: Self, z: Self) -> Self {
                 // SAFETY: promised by the caller.
                 unsafe { $minus_product(y, z, self) }
@@ -176,8 +218,8 @@ macro_rules! registers {
 }
 #[cfg(target_arch = "x86_64")]
 registers! {
-    __m256: f32, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_mul_ps, _mm256_fnmadd_ps;
-    __m256d: f64, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_mul_pd, _mm256_fnmadd_pd;
-    __m512: f32, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_mul_ps, _mm512_fnmadd_ps;
-    __m512d: f64, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_mul_pd, _mm512_fnmadd_pd;
+    __m256: f32, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps;
+    __m256d: f64, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd;
+    __m512: f32, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps;
+    __m512d: f64, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd;
 }

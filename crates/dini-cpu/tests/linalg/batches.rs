@@ -32,7 +32,7 @@ fn bits<T: Real>(x: &[T]) -> Vec<String> {
 
 /// Runs a kernel over all problems, over each alone and over parts: operands and result have so many elements a problem.
 #[track_caller]
-fn check_alike<T: Real>(
+pub(super) fn check_alike<T: Real>(
     operands: [(&[T], usize); 2],
     result: usize,
     count: usize,

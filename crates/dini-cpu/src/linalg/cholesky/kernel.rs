@@ -7,7 +7,11 @@
 
 #![expect(clippy::needless_range_loop, reason = "squares and vectors are walked by row and column")]
 
-use crate::linalg::{real::Real, vector::Vector};
+use crate::linalg::{
+    block::{add_products, load, store},
+    real::Real,
+    vector::Vector,
+};
 
 /// What earlier rows contribute: `depth` of them, by factors that stand at `factors`, so far apart from one of the rows to
 /// the next and from one earlier row to the next, and by those rows themselves.
@@ -94,18 +98,9 @@ unsafe fn compute_vectors<V: Vector<Element: Real>, const ROWS: usize, const C: 
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        let Above { depth, mut factors, strides, rows: mut known } = above;
         let mut sums = load::<V, ROWS, C>(rows, stride);
-        for _ in 0..depth {
-            let [row] = load::<V, 1, C>(known, stride);
-            for r in 0..ROWS {
-                let factor = V::splat(*factors.add(r * strides.0));
-                for c in 0..C {
-                    sums[r][c] = sums[r][c].minus_product(factor, row[c]);
-                }
-            }
-            (factors, known) = (factors.add(strides.1), known.add(stride));
-        }
+        let Above { depth, factors, strides, rows: known } = above;
+        add_products::<V, ROWS, C, true>(&mut sums, depth, (factors, strides), (known, stride));
         if let Some(pivots) = pivots {
             let (factors, reciprocals) = pivots[..pivots_per_row(ROWS) * ROWS].split_at(ROWS * ROWS);
             for k in 0..ROWS {
@@ -124,37 +119,5 @@ unsafe fn compute_vectors<V: Vector<Element: Real>, const ROWS: usize, const C: 
             }
         }
         store(&sums, rows, stride);
-    }
-}
-
-/// # Safety
-/// As for [`compute`].
-#[inline(always)]
-unsafe fn load<V: Vector, const ROWS: usize, const C: usize>(from: *const V::Element, stride: usize) -> [[V; C]; ROWS] {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let mut vectors = [[V::load(from); C]; ROWS];
-        for r in 0..ROWS {
-            for c in 0..C {
-                vectors[r][c] = V::load(from.add(r * stride + c * V::LEN));
-            }
-        }
-        vectors
-    }
-}
-
-/// # Safety
-/// As for [`compute`].
-#[inline(always)]
-unsafe fn store<V: Vector, const ROWS: usize, const C: usize>(
-    vectors: &[[V; C]; ROWS],
-    to: *mut V::Element,
-    stride: usize,
-) {
-    for r in 0..ROWS {
-        for c in 0..C {
-            // SAFETY: promised by the caller.
-            unsafe { vectors[r][c].store(to.add(r * stride + c * V::LEN)) }
-        }
     }
 }

@@ -46,6 +46,8 @@ const NS_PER_PRODUCT: f64 = 0.04;
 /// Room for panels of matrices of order n.
 pub(super) struct Panel<T> {
     n: usize,
+    /// Rows of strips: the order, rounded up.
+    n_rows: usize,
     n_strips: usize,
     elements: Scratch<T>,
     /// Those of all squares on the diagonal.
@@ -54,11 +56,16 @@ pub(super) struct Panel<T> {
 
 impl<T: Real> Panel<T> {
     pub fn new(n: usize) -> Panel<T> {
-        let strip_len = n.next_multiple_of(UNIT) * width::<T>();
-        let n_strips = (BYTES / (strip_len * size_of::<T>())).max(N_STRIPS).max(pool::num_threads());
+        let strip_bytes = n * width::<T>() * size_of::<T>();
+        Panel::with_strips(n, (BYTES / strip_bytes).max(N_STRIPS).max(pool::num_threads()))
+    }
+
+    /// With at most so many strips at once.
+    fn with_strips(n: usize, n_strips: usize) -> Panel<T> {
+        let n_rows = n.next_multiple_of(UNIT);
         let n_strips = n_strips.min(n.div_ceil(width::<T>()));
-        let n_pivots = n.next_multiple_of(UNIT) * pivots_per_row(UNIT);
-        Panel { n, n_strips, elements: Scratch::new(n_strips * strip_len), pivots: Scratch::new(n_pivots) }
+        let elements = Scratch::new(n_strips * n_rows * width::<T>());
+        Panel { n, n_rows, n_strips, elements, pivots: Scratch::new(n_rows * pivots_per_row(UNIT)) }
     }
 
     /// Columns that are computed together.
@@ -69,8 +76,8 @@ impl<T: Real> Panel<T> {
     /// Computes the rows of L that are the columns of U from `first` on, all before being done, and zeros beside them.
     /// Whether the matrix is positive definite and finite as far as seen; there is no factor else.
     pub fn factor(&mut self, a: &[T], first: usize, l: &mut [T]) -> bool {
-        let (n, width) = (self.n, width::<T>());
-        let strip_len = n.next_multiple_of(UNIT) * width;
+        let (n, n_rows, width) = (self.n, self.n_rows, width::<T>());
+        let strip_len = n_rows * width;
         let end = n.min(first + self.width());
         let n_strips = (end - first).div_ceil(width);
         let strips = &mut self.elements[..n_strips * strip_len];
@@ -87,21 +94,22 @@ impl<T: Real> Panel<T> {
             for (idx, strip) in strips.chunks_exact_mut(strip_len).enumerate() {
                 read(a, n, start + idx * width, strip);
             }
-            by_level(Subtract { n, l: done, n_done: first, rows: 0..first, start, strips, pivots });
+            by_level(Subtract { n, n_rows, l: done, n_done: first, rows: 0..first, start, strips, pivots });
             for (idx, (strip, rows)) in strips.chunks_exact(strip_len).zip(rows.chunks_mut(width * n)).enumerate() {
                 write(strip, start + idx * width, 0..first, rows, n);
                 rows.chunks_exact_mut(n).for_each(|row| row[end..].fill(T::ZERO));
             }
         });
-        // What they contribute to the square, of which a strip needs those of other strips: they stand in L by now.
+        // What they contribute to the square, of which a strip needs those of other strips: they stand in L by now. The last
+        // strip has the most rows there and comes first, so that threads end at about the same time.
         let done = &l[..end * n];
         pool::for_ranges(n_strips, 1, ns / n_strips as f64, &|from, to| {
+            let (from, to) = (n_strips - to, n_strips - from);
             // SAFETY: ranges do not overlap.
             let strips = unsafe { shared.take(from..to) };
-            let rows = first..n.next_multiple_of(UNIT);
-            by_level(Subtract { n, l: done, n_done: first, rows, start: first + from * width, strips, pivots });
+            let (rows, start) = (first..n_rows, first + from * width);
+            by_level(Subtract { n, n_rows, l: done, n_done: first, rows, start, strips, pivots });
         });
-        let n_rows = n.next_multiple_of(UNIT);
         if !by_level(Factor { first, n_rows, strips, strip_len, pivots: &mut self.pivots }) {
             return false;
         }
@@ -188,6 +196,7 @@ fn write<T: Real>(strip: &[T], start: usize, elements: Range<usize>, rows: &mut 
 /// among these.
 struct Subtract<'a, T> {
     n: usize,
+    n_rows: usize,
     l: &'a [T],
     n_done: usize,
     rows: Range<usize>,
@@ -202,8 +211,8 @@ impl<T: Real> Kernel<T> for Subtract<'_, T> {
 
     #[inline(always)]
     unsafe fn run<V: Vector<Element = T>, const ROWS: usize>(self) {
-        let Subtract { n, l, n_done, rows, start, strips, pivots } = self;
-        let (width, n_rows) = (width::<T>(), n.next_multiple_of(UNIT));
+        let Subtract { n, n_rows, l, n_done, rows, start, strips, pivots } = self;
+        let width = width::<T>();
         assert!(width.is_multiple_of(V::LEN) && n_rows.is_multiple_of(ROWS) && rows.end <= n_rows);
         for first in (0..n_done).step_by(DEPTH) {
             let last = n_done.min(first + DEPTH);
@@ -296,12 +305,9 @@ mod tests {
     /// The factor, with so many strips at once.
     #[track_caller]
     fn factor<T: Real>(a: &[T], n: usize, n_strips: usize) -> Vec<T> {
-        let strip_len = n.next_multiple_of(UNIT) * width::<T>();
+        let mut panel = Panel::with_strips(n, n_strips);
         // Whatever stood in the memory is of no account.
-        let mut elements = Scratch::new(n_strips * strip_len);
-        elements.fill(T::NAN);
-        let pivots = Scratch::new(n.next_multiple_of(UNIT) * pivots_per_row(UNIT));
-        let mut panel = Panel { n, n_strips, elements, pivots };
+        panel.elements.fill(T::NAN);
         let mut l = vec![T::NAN; n * n];
         for first in (0..n).step_by(panel.width()) {
             assert!(panel.factor(a, first, &mut l), "order {n}, {n_strips} strips");
