@@ -440,7 +440,9 @@ impl Lanes {
 
     /// Forgets instructions from one on, so that none is found where it has not run.
     pub fn forget_since(&mut self, start: usize) {
-        self.known.retain(|inst, value| value.index() < start || matches!(inst.op, Op::Constant(_)));
+        for inst in self.insts[start..].iter().filter(|inst| !matches!(inst.op, Op::Constant(_))) {
+            self.known.remove(inst);
+        }
     }
 
     /// Notes what happens before the next instruction.

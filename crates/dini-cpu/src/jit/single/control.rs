@@ -373,7 +373,7 @@ impl Lowering<'_> {
         l.phis = states.iter().flat_map(|state| &state.phis).copied().collect();
         let start = l.start;
         self.lanes.forget_since(start);
-        self.loaded.retain(|_, value| value.index() < start);
+        self.loaded.values_mut().for_each(|loaded| loaded.retain(|_, value| value.index() < start));
     }
 
     fn switch(
@@ -410,8 +410,7 @@ impl Lowering<'_> {
             self.lanes.event(Event::Start(of));
             self.lanes.event(Event::Test(of));
             self.depth += 1;
-            let loaded = self.loaded.clone();
-            written.slots.iter().for_each(|&slot| self.forget_loaded(slot));
+            let forgotten: Vec<_> = written.slots.iter().filter_map(|slot| self.loaded.remove_entry(slot)).collect();
             let mut states: Vec<State> =
                 results.iter().map(|(slot, dtype, values)| self.state(*slot, *dtype, values)).collect();
             // A branch finds in the results' slots what stood there before.
@@ -422,7 +421,7 @@ impl Lowering<'_> {
                 *is_kept &= state.is_kept;
             }
             self.end(of, Rounds::If(test), &states);
-            self.loaded.extend(loaded);
+            self.loaded.extend(forgotten);
             for (result, state) in results.iter_mut().zip(states) {
                 result.2 = state.phis.iter().map(|phi| phi.value).collect();
             }
