@@ -81,12 +81,16 @@ impl Executable {
     /// # Panics
     /// In debug builds, if the graph does not pass [`Graph::check`].
     pub fn compile_with(graph: &Graph, options: &CompileOptions) -> Executable {
-        if cfg!(debug_assertions)
-            && let Err(message) = graph.check()
-        {
-            panic!("graph is wrong: {message}");
-        }
+        let check = |graph: &Graph| {
+            if cfg!(debug_assertions)
+                && let Err(message) = graph.check()
+            {
+                panic!("graph is wrong: {message}");
+            }
+        };
+        check(graph);
         let contracted = options.contract.then(|| graph.contracted());
+        contracted.as_ref().inspect(|graph| check(graph));
         let tiers = Tiers::new(schedule::schedule(contracted.as_ref().unwrap_or(graph)), options);
         let input_types = graph.input_types().to_vec();
         let inputs = input_types.iter().map(|t| (t.dtype, t.len())).collect();

@@ -6,12 +6,14 @@
 //!   copied only if something other than a kernel reads it, or if two views do not compose to a strided box.
 //! - Single elements at indices are read where they are used, by the kernel that computes the indices. (Few of them are
 //!   left to programs over single elements.)
-//! - A value that is read outside of the kernel that computes it is stored, all others stay in registers.
+//! - A value that is read outside of the kernel that computes it is stored, all others stay in registers. Only values made
+//!   of counts alone are computed again where they are read.
 //!
 //! Every kernel and every other operation has a time, and reads only what earlier ones wrote. An operation may join a
 //! kernel if all that it reads is written before the kernel's time, or if the kernel can be put off until then.
 
 mod build;
+mod generated;
 mod group;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,9 @@ use crate::{
     kernel::{Access, Kernel, Padded, ReductionSpace},
     scalar::ScalarOp,
 };
+use generated::Recipe;
 use group::{Groups, Member, MemberOp, Reads, Sink};
+use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 
 /// At least so many places make a gather a part of a kernel.
@@ -95,6 +99,8 @@ struct Fuser<'g> {
     /// Per value.
     resolved: Vec<Resolved>,
     homes: Vec<Option<Value>>,
+    /// The values that no group is to store so far.
+    generated: FxHashMap<Value, Recipe>,
     groups: Groups,
 }
 
@@ -107,6 +113,7 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
         resolved: (0..n_values).map(in_place).collect(),
         homes: vec![None; n_values],
         constants: vec![None; n_values],
+        generated: FxHashMap::default(),
         groups: Groups::new(n_values),
     };
     let live = live_nodes(graph);
@@ -185,7 +192,11 @@ impl Fuser<'_> {
     fn map(&mut self, node: &Node, op: ScalarOp) {
         let len = self.len(node.first_out);
         let reads: Reads = node.args.iter().map(|&arg| self.operand(arg, len)).collect();
-        let group = self.groups.place(len, &reads, None);
+        if let Some(recipe) = self.recipe(node, op, &reads) {
+            self.generated.insert(node.first_out, recipe);
+            return;
+        }
+        let group = self.place(len, &reads, None);
         self.groups.add_member(group, Member { value: node.first_out, op: MemberOp::Map(op), reads });
     }
 
@@ -218,7 +229,7 @@ impl Fuser<'_> {
             Access::new(&ordered)
         });
         let read = Resolved { base: self.resolved(arg).base, access };
-        let group = self.groups.place(self.len(arg), std::slice::from_ref(&read), Some(space));
+        let group = self.place(self.len(arg), std::slice::from_ref(&read), Some(space));
         self.groups.add_sink(group, Sink { out, combine, read });
     }
 
@@ -243,7 +254,7 @@ impl Fuser<'_> {
         let table = Resolved { base: Base::Table(home), access: Access::Contiguous { offset } };
         let reads: Reads = smallvec![self.operand(indices, n), table];
         let op = MemberOp::Gather { n: t.len(), outside: element::outside(mode, t.dtype) };
-        let group = self.groups.place(n, &reads, None);
+        let group = self.place(n, &reads, None);
         self.groups.add_member(group, Member { value: out, op, reads });
     }
 
@@ -289,6 +300,7 @@ impl Fuser<'_> {
             self.copy(value);
             value
         });
+        self.settle(home);
         self.homes[value.0 as usize] = Some(home);
         self.groups.demand(home);
     }
@@ -300,7 +312,7 @@ impl Fuser<'_> {
         if source == own {
             return;
         }
-        let group = self.groups.place(self.len(value), std::slice::from_ref(&source), None);
+        let group = self.place(self.len(value), std::slice::from_ref(&source), None);
         self.groups.add_member(group, Member { value, op: MemberOp::Copy, reads: smallvec![source] });
     }
 }

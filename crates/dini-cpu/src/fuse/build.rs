@@ -2,7 +2,8 @@
 
 use super::{
     Base, Fused, Fuser, Item, Resolved,
-    group::{Group, Member, MemberOp, Producer},
+    generated::holds,
+    group::{Group, GroupId, Member, MemberOp, Producer},
 };
 use crate::{
     element::ElementBytes,
@@ -17,13 +18,17 @@ impl Fuser<'_> {
         let mut is_stored: Vec<bool> =
             (0..self.graph.types.len()).map(|i| self.groups.is_demanded(Value(i as u32))).collect();
         for (id, group) in self.groups.groups() {
-            for value in group.reads().filter(|&value| self.groups.producer(value) != Producer::Member(id)) {
-                is_stored[value.0 as usize] = true;
-            }
+            let is_elsewhere = |value: &Value| match self.groups.producer(*value) {
+                Producer::Member(by) => by != id && !holds(&group.members, *value),
+                // Of what nobody produces, generated values are computed, and the rest is there.
+                Producer::Input | Producer::Node(_) => false,
+                Producer::Sink(_) => true,
+            };
+            group.reads().filter(is_elsewhere).for_each(|value| is_stored[value.0 as usize] = true);
         }
         let mut registers = vec![None; self.graph.types.len()];
-        let kernels =
-            self.groups.groups().map(|(_, group)| (group.time, self.kernel(group, &is_stored, &mut registers)));
+        let mut kernel = |id, group| self.kernel(id, group, &is_stored, &mut registers);
+        let kernels = self.groups.groups().map(|(id, group)| (group.time, kernel(id, group)));
         let nodes = self.groups.nodes().iter().map(|&(time, position)| (time, Item::Node(position)));
         let mut items: Vec<(u32, Item)> = kernels.chain(nodes).collect();
         items.sort_by_key(|(time, _)| *time);
@@ -31,12 +36,13 @@ impl Fuser<'_> {
     }
 
     /// `registers` has a place for each value of the graph, and no kernel's before and after.
-    fn kernel(&self, group: &Group, is_stored: &[bool], registers: &mut [Option<Reg>]) -> Item {
+    fn kernel(&self, id: GroupId, group: &Group, is_stored: &[bool], registers: &mut [Option<Reg>]) -> Item {
         let body = Vec::with_capacity(group.members.len());
         let mut builder = Builder { body, operands: vec![], loads: FxHashMap::default(), registers };
         // Merged groups are not in order; values are numbered in an order that is.
         let mut members: Vec<&Member> = group.members.iter().collect();
         members.sort_unstable_by_key(|member| member.value);
+        members.dedup_by_key(|member| member.value);
         for member in &members {
             let register = match (member.op, &member.reads[..]) {
                 (MemberOp::Map(op), reads) => {
@@ -49,7 +55,9 @@ impl Fuser<'_> {
             builder.registers[member.value.0 as usize] = Some(register);
         }
         let mut stores = vec![];
-        for value in members.iter().map(|member| member.value).filter(|value| is_stored[value.0 as usize]) {
+        let stores_it =
+            |value: Value| is_stored[value.0 as usize] && self.groups.producer(value) == Producer::Member(id);
+        for value in members.iter().map(|member| member.value).filter(|&value| stores_it(value)) {
             let from = builder.registers[value.0 as usize].expect("members have registers");
             stores.push(Store::Write { from, to: builder.operand(value) });
         }

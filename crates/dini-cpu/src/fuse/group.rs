@@ -2,7 +2,7 @@
 
 use crate::{
     element::ElementBytes,
-    fuse::Resolved,
+    fuse::{Resolved, generated::holds},
     graph::{Combine, Value},
     kernel::ReductionSpace,
     scalar::ScalarOp,
@@ -40,7 +40,7 @@ pub(super) enum Producer {
 pub(super) type Reads = SmallVec<[Resolved; 2]>;
 
 /// A value computed at every point.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Member {
     pub value: Value,
     pub op: MemberOp,
@@ -300,8 +300,28 @@ impl Groups {
     }
 
     pub fn add_member(&mut self, group: GroupId, member: Member) {
-        self.producers[member.value.0 as usize] = Producer::Member(group);
+        self.produce(member.value, group);
         self.groups[group.0].members.push(member);
+    }
+
+    /// Members that compute values again which the group does not compute yet.
+    pub fn add_again(&mut self, group: GroupId, recipe: &[Member]) {
+        let members = &mut self.groups[group.0].members;
+        for member in recipe {
+            if !holds(members, member.value) {
+                members.push(member.clone());
+            }
+        }
+    }
+
+    /// A group that computes a value, if there is one.
+    pub fn holder(&self, value: Value) -> Option<GroupId> {
+        self.groups().find(|(_, group)| holds(&group.members, value)).map(|(id, _)| id)
+    }
+
+    /// Makes a group the one that others have a value from.
+    pub fn produce(&mut self, value: Value, group: GroupId) {
+        self.producers[value.0 as usize] = Producer::Member(group);
     }
 
     pub fn add_sink(&mut self, group: GroupId, sink: Sink) {

@@ -287,3 +287,80 @@ fn padding_with_a_constant_becomes_a_load() {
           %4 = r2";
     check(g, &[sum], expected);
 }
+
+fn identity(g: &mut Graph, n: usize) -> Value {
+    let t = |dtype| TensorType::new(dtype, &[n, n]);
+    let [row, column] = [0, 1].map(|axis| g.push(Op::Iota { axis }, &[], vec![t(DType::I64)], 0));
+    let is_equal = g.push(Op::Map(ScalarOp::Eq), &[row, column], vec![t(DType::Bool)], 0);
+    g.push(Op::Map(ScalarOp::Cast(DType::F64)), &[is_equal], vec![t(DType::F64)], 0)
+}
+
+/// Σ (x·I), and I times it.
+fn twice_by_the_identity(g: &mut Graph, x: Value) -> (Value, Value) {
+    let identity = identity(g, 9);
+    let product = map(g, ScalarOp::Mul, &[x, identity]);
+    let trace = sum(g, product, &[0, 1]);
+    let out = map(g, ScalarOp::Mul, &[identity, trace]);
+    (identity, out)
+}
+
+#[test]
+fn what_counts_give_is_computed_where_it_is_read() {
+    let mut g = Graph::new();
+    let x = input(&mut g, &[9, 9]);
+    let (_, out) = twice_by_the_identity(&mut g, x);
+    let expected = "
+        kernel 81 = 1×(81)×1
+          r0:i64 = count[0 + 9:1 9:0]
+          r1:i64 = count[0 + 9:0 9:1]
+          r2:bool = Eq r0 r1
+          r3:f64 = Cast(F64) r2
+          r4:f64 = %0[]
+          r5:f64 = Mul r4 r3
+          %6 = Add r5
+        kernel 81
+          r0:i64 = count[0 + 9:1 9:0]
+          r1:i64 = count[0 + 9:0 9:1]
+          r2:bool = Eq r0 r1
+          r3:f64 = Cast(F64) r2
+          r4:f64 = %6[@0]
+          r5:f64 = Mul r3 r4
+          %7 = r5";
+    check(g, &[out], expected);
+}
+
+/// The first kernel that computes it stores it, the others go on computing it; at other points it is read.
+#[test]
+fn what_counts_give_is_stored_once_if_it_is_read_otherwise() {
+    let mut g = Graph::new();
+    let x = input(&mut g, &[9, 9]);
+    let (identity, out) = twice_by_the_identity(&mut g, x);
+    let axes = DotAxes { lhs_contract: vec![1], rhs_contract: vec![0], ..DotAxes::default() };
+    let dot = g.push(Op::Dot(axes), &[out, identity], vec![TensorType::new(DType::F64, &[9, 9])], 0);
+    let diagonal = view(&mut g, identity, &[9], &[10], 0);
+    let ones = map(&mut g, ScalarOp::Neg, &[diagonal]);
+    let expected = "
+        kernel 81 = 1×(81)×1
+          r0:i64 = count[0 + 9:1 9:0]
+          r1:i64 = count[0 + 9:0 9:1]
+          r2:bool = Eq r0 r1
+          r3:f64 = Cast(F64) r2
+          r4:f64 = %0[]
+          r5:f64 = Mul r4 r3
+          %4 = r3
+          %6 = Add r5
+        kernel 81
+          r0:i64 = count[0 + 9:1 9:0]
+          r1:i64 = count[0 + 9:0 9:1]
+          r2:bool = Eq r0 r1
+          r3:f64 = Cast(F64) r2
+          r4:f64 = %6[@0]
+          r5:f64 = Mul r3 r4
+          %7 = r5
+        dot
+        kernel 9
+          r0:f64 = %4[0 + 9:10]
+          r1:f64 = Neg r0
+          %10 = r1";
+    check(g, &[dot, ones], expected);
+}

@@ -1,159 +1,168 @@
-//! Contraction: products that only a sum reads become one operation with it, rounded once.
+//! Contraction: what is rounded twice and need not be.
+//!
+//! - A product that only a sum reads becomes one operation with it, rounded once.
+//! - Constants that scale a value one after the other become one constant, and in a sum a constant divisor becomes a
+//!   factor: x·a/b + y is x·(a/b) + y. The rounding of the constant takes the place of the one that is saved, so that
+//!   the bound of the error stays what it was.
 
-use super::{Graph, Node, Op, Value};
-use crate::scalar::ScalarOp;
+mod scale;
+#[cfg(test)]
+mod tests;
+
+use super::{Graph, Node, Op, TensorType, Value};
+use crate::{dtype::DType, scalar::ScalarOp};
+use scale::Scale;
 use std::sync::Arc;
 
 impl Graph {
-    /// The graph with x·y + z, x·y − z and z − x·y of floats as single operations wherever nothing else reads the product,
-    /// in the graphs of loops and branches too. Of two products that are added, the first is contracted.
+    /// The graph with contractions wherever nothing else reads what is not computed any more, in the graphs of loops and
+    /// branches too. Of two products that are added, the first is contracted.
     pub(crate) fn contracted(&self) -> Graph {
         let mut n_reads = vec![0_u32; self.types.len()];
         let args = self.nodes.iter().flat_map(|node| &node.args);
         args.chain(&self.outputs).for_each(|value| n_reads[value.0 as usize] += 1);
-        let mut contraction = Contraction { from: self, n_reads, products: vec![None; self.types.len()] };
-        let mut graph = Graph { n_inputs: self.n_inputs, types: self.types[..self.n_inputs].to_vec(), ..Graph::new() };
-        let mut renamed: Vec<Value> = (0..self.n_inputs as u32).map(Value).collect();
+        let n = self.types.len();
+        let graph = Graph { n_inputs: self.n_inputs, types: self.types[..self.n_inputs].to_vec(), ..Graph::new() };
+        let renamed = (0..self.n_inputs as u32).map(Value).collect();
+        let mut contraction =
+            Contraction { from: self, n_reads, to: graph, renamed, products: vec![None; n], constants: vec![None; n] };
         for node in &self.nodes {
-            let first = contraction.append(node, &mut graph, &renamed);
-            renamed.extend((0..node.n_outs as u32).map(|i| Value(first.0 + i)));
+            let first = contraction.append(node);
+            contraction.renamed.extend((0..node.n_outs as u32).map(|i| Value(first.0 + i)));
         }
-        graph.outputs = self.outputs.iter().map(|value| renamed[value.0 as usize]).collect();
-        graph.donated = self.donated.clone();
-        graph
+        let Contraction { mut to, renamed, .. } = contraction;
+        to.outputs = self.outputs.iter().map(|value| renamed[value.0 as usize]).collect();
+        to.donated = self.donated.clone();
+        to
     }
+}
+
+/// A product that need not be computed, of values of the new graph.
+#[derive(Clone, Copy, Debug)]
+enum Product {
+    Of(Value, Value),
+    Scaled(Value, Scale),
 }
 
 struct Contraction<'a> {
     from: &'a Graph,
     n_reads: Vec<u32>,
-    /// The factors of each product that may be contracted, in the new graph.
-    products: Vec<Option<[Value; 2]>>,
+    to: Graph,
+    /// The value of the new graph for each that there was.
+    renamed: Vec<Value>,
+    /// What may be contracted; it stays in the graph for now: what nothing reads is left out of the schedule.
+    products: Vec<Option<Product>>,
+    /// The values of one floating-point element that are known, as they are or as views.
+    constants: Vec<Option<f64>>,
 }
 
 impl Contraction<'_> {
     /// Appends a node, and gives its first result.
-    fn append(&mut self, node: &Node, to: &mut Graph, renamed: &[Value]) -> Value {
-        let args: Vec<Value> = node.args.iter().map(|arg| renamed[arg.0 as usize]).collect();
+    fn append(&mut self, node: &Node) -> Value {
+        let out = node.first_out.0 as usize;
         let t = self.from.type_of(node.first_out);
-        let op = match &node.op {
-            Op::Map(ScalarOp::Mul) if t.dtype.is_float() && self.n_reads[node.first_out.0 as usize] == 1 => {
-                // Stays in the graph for now: what nothing reads is left out of the schedule.
-                self.products[node.first_out.0 as usize] = Some([args[0], args[1]]);
-                node.op.clone()
-            }
-            Op::Map(op @ (ScalarOp::Add | ScalarOp::Sub)) => {
+        match &node.op {
+            Op::Const(value) if value.len() == 1 => self.constants[out] = scale::constant(value),
+            Op::View(_) => self.constants[out] = self.constants[node.args[0].0 as usize],
+            Op::Map(ScalarOp::Mul | ScalarOp::Div) if t.dtype.is_float() => return self.product(node),
+            Op::Map(ScalarOp::Add | ScalarOp::Sub) => {
                 let of_product = |i: usize| self.products[node.args[i].0 as usize];
-                let Some((position, [mut x, y])) = (0..2).find_map(|i| Some((i, of_product(i)?))) else {
-                    return to.push(node.op.clone(), &args, vec![t.clone()], node.origin);
-                };
-                let mut rest = args[1 - position];
-                if *op == ScalarOp::Sub {
-                    // x·y − z = x·y + (−z), and z − x·y = (−x)·y + z.
-                    let negative = if position == 0 { &mut rest } else { &mut x };
-                    let its_type = to.type_of(*negative).clone();
-                    *negative = to.push(Op::Map(ScalarOp::Neg), &[*negative], vec![its_type], node.origin);
+                if let Some((position, product)) = (0..2).find_map(|i| Some((i, of_product(i)?))) {
+                    return self.sum(node, position, product);
                 }
-                return to.push(Op::Map(ScalarOp::MulAdd), &[x, y, rest], vec![t.clone()], node.origin);
             }
-            Op::While { cond, body, n_cond_captures, n_body_captures } => Op::While {
-                cond: Arc::new(cond.contracted()),
-                body: Arc::new(body.contracted()),
-                n_cond_captures: *n_cond_captures,
-                n_body_captures: *n_body_captures,
-            },
-            Op::Switch { branches } => {
-                Op::Switch { branches: branches.iter().map(|branch| Arc::new(branch.contracted())).collect() }
-            }
-            Op::Scan { body, n_captures, n_carry, length, reverse } => Op::Scan {
-                body: Arc::new(body.contracted()),
-                n_captures: *n_captures,
-                n_carry: *n_carry,
-                length: *length,
-                reverse: *reverse,
-            },
-            other => other.clone(),
-        };
+            _ => {}
+        }
+        let args: Vec<Value> = node.args.iter().map(|arg| self.renamed[arg.0 as usize]).collect();
         let types = node.outs().map(|out| self.from.type_of(out).clone());
-        to.push(op, &args, types, node.origin)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{
-        CompileOptions, Executable, Executor,
-        buffer::Buffer,
-        dtype::DType,
-        graph::{Graph, Op, TensorType, Value},
-        scalar::ScalarOp::{self, Add, Mul, MulAdd, Sub},
-    };
-    use std::sync::Arc;
-
-    /// (1 + ε)·(1 − ε) is 1 − ε², which only a contracted sum with 1 tells from 1.
-    const X: f64 = 1.0 + f64::EPSILON;
-    const Y: f64 = 1.0 - f64::EPSILON;
-
-    fn ops(graph: &Graph) -> Vec<ScalarOp> {
-        let op = |op: &Op| if let Op::Map(op) = op { Some(*op) } else { None };
-        graph.nodes.iter().filter_map(|node| op(&node.op)).collect()
+        self.to.push(with_contracted(&node.op), &args, types, node.origin)
     }
 
-    fn run(graph: &Graph, contract: bool) -> Vec<f64> {
-        let inputs: Vec<Arc<Buffer>> = [X, Y, 1.0].into_iter().map(|x| Arc::new(Buffer::scalar(x))).collect();
-        let results = Executor::available().into_iter().map(|executor| {
-            let executable = Executable::compile_with(graph, &CompileOptions { contract, ..executor.into() });
-            let outs = executable.run(&inputs).expect("nothing fails");
-            outs.iter().map(|out| out.as_slice::<f64>()[0]).collect::<Vec<f64>>()
-        });
-        let mut results: Vec<Vec<f64>> = results.collect();
-        results.dedup();
-        assert_eq!(results.len(), 1, "the executors differ: {results:?}");
-        results.remove(0)
-    }
-
-    /// `x·y op z` or `z op x·y` in a graph of scalars x, y, z; the product leaves too if it `is_read`.
-    fn graph(op: ScalarOp, product_first: bool, is_read: bool) -> Graph {
-        let t = || TensorType::scalar(DType::F64);
-        let mut graph = Graph::new();
-        let [x, y, z] = [graph.input(t()), graph.input(t()), graph.input(t())];
-        let product = graph.push(Op::Map(Mul), &[x, y], vec![t()], 0);
-        let args: [Value; 2] = if product_first { [product, z] } else { [z, product] };
-        let sum = graph.push(Op::Map(op), &args, vec![t()], 0);
-        graph.outputs = if is_read { vec![sum, product] } else { vec![sum] };
-        graph
-    }
-
-    #[test]
-    fn products_are_rounded_with_their_sums() {
-        let rest = f64::EPSILON * f64::EPSILON;
-        for (op, product_first, loose, contracted) in
-            [(Sub, true, 0.0, -rest), (Sub, false, 0.0, rest), (Add, true, 2.0, 2.0), (Add, false, 2.0, 2.0)]
-        {
-            let graph = graph(op, product_first, false);
-            assert!(ops(&graph.contracted()).contains(&MulAdd));
-            assert_eq!(run(&graph, false), [loose], "{op:?}");
-            assert_eq!(run(&graph, true), [contracted], "{op:?}");
+    /// Appends a product, or a quotient.
+    fn product(&mut self, node: &Node) -> Value {
+        let t = self.from.type_of(node.first_out);
+        let [x, y] = [0, 1].map(|i| self.renamed[node.args[i].0 as usize]);
+        let product = match self.scaled(node, t.dtype) {
+            Some((x, scale)) => Some(Product::Scaled(x, scale)),
+            None if matches!(node.op, Op::Map(ScalarOp::Mul)) => Some(Product::Of(x, y)),
+            None => None,
+        };
+        let is_read_once = self.n_reads[node.first_out.0 as usize] == 1;
+        self.products[node.first_out.0 as usize] = product.filter(|_| is_read_once);
+        match product {
+            // Of several constants.
+            Some(Product::Scaled(from, scale)) if from != x && from != y => {
+                let factor = self.factor(scale, t.dtype, node.origin);
+                self.to.push(Op::Map(ScalarOp::Mul), &[from, factor], vec![t.clone()], node.origin)
+            }
+            _ => self.to.push(node.op.clone(), &[x, y], vec![t.clone()], node.origin),
         }
     }
 
-    #[test]
-    fn products_that_are_read_stay() {
-        let graph = graph(Sub, true, true);
-        assert!(!ops(&graph.contracted()).contains(&MulAdd));
-        assert_eq!(run(&graph, true), [0.0, 1.0]);
+    /// What a product with a constant, or a quotient by one, scales by how much.
+    fn scaled(&self, node: &Node, dtype: DType) -> Option<(Value, Scale)> {
+        let constant = |i: usize| self.constants[node.args[i].0 as usize];
+        let (of, by) = match (&node.op, constant(0), constant(1)) {
+            (Op::Map(ScalarOp::Div), None, Some(by)) => (0, Scale::over(by, dtype)?),
+            (Op::Map(ScalarOp::Mul), None, Some(by)) => (0, Scale::times(by, dtype)?),
+            (Op::Map(ScalarOp::Mul), Some(by), None) => (1, Scale::times(by, dtype)?),
+            _ => return None,
+        };
+        let inner = match self.products[node.args[of].0 as usize] {
+            Some(Product::Scaled(x, inner)) => inner.then(by, dtype).map(|scale| (x, scale)),
+            _ => None,
+        };
+        Some(inner.unwrap_or((self.renamed[node.args[of].0 as usize], by)))
     }
 
-    #[test]
-    fn bodies_of_loops_are_contracted() {
-        let t = || TensorType::scalar(DType::F64);
-        let mut outer = Graph::new();
-        let inputs = [outer.input(t()), outer.input(t()), outer.input(t())];
-        let body = Arc::new(Graph { outputs: vec![Value(4)], ..graph(Sub, true, false) });
-        // Captures x and y; carries z.
-        let scan = Op::Scan { body, n_captures: 2, n_carry: 1, length: 1, reverse: false };
-        outer.outputs = vec![outer.push(scan, &inputs, vec![t()], 0)];
-        assert_eq!(run(&outer, false), [0.0]);
-        assert_eq!(run(&outer, true), [-f64::EPSILON * f64::EPSILON]);
+    /// Appends a sum, or a difference, together with the operand that is a product.
+    fn sum(&mut self, node: &Node, position: usize, product: Product) -> Value {
+        let t = self.from.type_of(node.first_out);
+        let mut rest = self.renamed[node.args[1 - position].0 as usize];
+        // x·y − z = x·y + (−z), and z − x·y = (−x)·y + z.
+        let [subtracts_rest, subtracts_product] =
+            [0, 1].map(|i| matches!(node.op, Op::Map(ScalarOp::Sub)) && position == i);
+        if subtracts_rest {
+            rest = self.negative(rest, node.origin);
+        }
+        let [x, y] = match product {
+            Product::Of(x, y) if subtracts_product => [self.negative(x, node.origin), y],
+            Product::Of(x, y) => [x, y],
+            Product::Scaled(x, scale) if subtracts_product => [x, self.factor(scale.negative(), t.dtype, node.origin)],
+            Product::Scaled(x, scale) => [x, self.factor(scale, t.dtype, node.origin)],
+        };
+        self.to.push(Op::Map(ScalarOp::MulAdd), &[x, y, rest], vec![t.clone()], node.origin)
+    }
+
+    fn negative(&mut self, x: Value, origin: u32) -> Value {
+        let t = self.to.type_of(x).clone();
+        self.to.push(Op::Map(ScalarOp::Neg), &[x], vec![t], origin)
+    }
+
+    fn factor(&mut self, scale: Scale, dtype: DType, origin: u32) -> Value {
+        self.to.push(Op::Const(scale.factor(dtype)), &[], vec![TensorType::scalar(dtype)], origin)
+    }
+}
+
+/// The operation with its own graphs contracted.
+fn with_contracted(op: &Op) -> Op {
+    match op {
+        Op::While { cond, body, n_cond_captures, n_body_captures } => Op::While {
+            cond: Arc::new(cond.contracted()),
+            body: Arc::new(body.contracted()),
+            n_cond_captures: *n_cond_captures,
+            n_body_captures: *n_body_captures,
+        },
+        Op::Switch { branches } => {
+            Op::Switch { branches: branches.iter().map(|branch| Arc::new(branch.contracted())).collect() }
+        }
+        Op::Scan { body, n_captures, n_carry, length, reverse } => Op::Scan {
+            body: Arc::new(body.contracted()),
+            n_captures: *n_captures,
+            n_carry: *n_carry,
+            length: *length,
+            reverse: *reverse,
+        },
+        other => other.clone(),
     }
 }
