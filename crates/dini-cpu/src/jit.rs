@@ -97,9 +97,9 @@ fn max_instructions(isa: Isa) -> usize {
     }
 }
 
-/// Programs over single elements with more instructions than this stay with the interpreter: where thousands of
-/// values live at a time, the choice of what to spill takes time that grows with the square of their number.
-const MAX_SINGLE_INSTRUCTIONS: usize = 1_000_000;
+/// Programs over single elements with more instructions than this stay with the interpreter. An instruction takes a
+/// microsecond and a half to make, whatever the length, so that the longest program takes 60 ms.
+const MAX_SINGLE_INSTRUCTIONS: usize = 40_000;
 
 /// Whether a step computes few elements, so that it may be a part of a program over single elements.
 pub(crate) fn is_small(step: &Step<KernelStep>) -> bool {

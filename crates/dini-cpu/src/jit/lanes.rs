@@ -445,6 +445,19 @@ impl Lanes {
         }
     }
 
+    /// For each instruction the innermost loop around it, and for each loop the one around that.
+    pub fn nesting(&self) -> (Vec<Option<usize>>, Vec<Option<usize>>) {
+        let mut innermost: Vec<Option<usize>> = vec![None; self.insts.len()];
+        // Inner loops come later.
+        let nest = |(of, l): (usize, &Loop)| {
+            let around = innermost.get(l.start).copied().flatten();
+            innermost[l.start..l.end].fill(Some(of));
+            around
+        };
+        let around = self.loops.iter().enumerate().map(nest).collect();
+        (innermost, around)
+    }
+
     /// Notes what happens before the next instruction.
     pub fn event(&mut self, event: Event) {
         self.events.push((self.insts.len(), event));

@@ -52,14 +52,16 @@ struct Lowering<'a> {
     contents: BTreeMap<SlotId, Content>,
     /// Elements that were read from memory: by slot, then by place and type.
     loaded: FxHashMap<SlotId, FxHashMap<(usize, DType), Value>>,
+    /// Which ones, in order.
+    loads: Vec<(SlotId, (usize, DType))>,
     /// Windows of the loops around, by position in [`Lanes::windows`].
     windows: BTreeMap<SlotId, u32>,
     /// For each loop, the front end's number of its node.
     origins: Vec<u32>,
     /// The library functions that the code stands in for.
     tallies: Vec<&'static str>,
-    /// How many loops are around.
-    depth: usize,
+    /// The loops around: how many loads were before each.
+    around: Vec<usize>,
 }
 
 /// Lowers steps that [`admits`] admitted; what of the slots they write is `needed` is stored in the end. `None` for what
@@ -74,10 +76,11 @@ pub(super) fn lower(isa: Isa, steps: &[Step<KernelStep>], slots: &[Slot], needed
         bases: FxHashMap::default(),
         contents: BTreeMap::new(),
         loaded: FxHashMap::default(),
+        loads: vec![],
         windows: BTreeMap::new(),
         origins: vec![],
         tallies: vec![],
-        depth: 0,
+        around: vec![],
     };
     lowering.steps(steps, needed)?;
     for (slot, content) in std::mem::take(&mut lowering.contents) {
@@ -129,7 +132,7 @@ impl Lowering<'_> {
                 self.lanes.element(Element { of, offset, dtype })
             }
         };
-        self.loaded.entry(slot).or_default().insert((place, dtype), value);
+        self.remember(slot, (place, dtype), value);
         Some(value)
     }
 
@@ -155,9 +158,26 @@ impl Lowering<'_> {
         for (place, &value) in values.iter().enumerate() {
             let of = self.address(slot);
             self.lanes.write(value, Element { of, offset: place * dtype.size(), dtype });
-            self.loaded.entry(slot).or_default().insert((place, dtype), value);
+            self.remember(slot, (place, dtype), value);
         }
         self.contents.insert(slot, Content::Memory(dtype, values.len()));
+    }
+
+    fn remember(&mut self, slot: SlotId, element: (usize, DType), value: Value) {
+        self.loaded.entry(slot).or_default().insert(element, value);
+        self.loads.push((slot, element));
+    }
+
+    /// Forgets those of the latest loads, from the `first` on, that instructions from `start` on hold.
+    fn forget_loads(&mut self, first: usize, start: usize) {
+        for (slot, element) in self.loads.split_off(first) {
+            let Some(loaded) = self.loaded.get_mut(&slot) else { continue };
+            match loaded.get(&element) {
+                Some(value) if value.index() >= start => drop(loaded.remove(&element)),
+                Some(_) => self.loads.push((slot, element)),
+                None => {}
+            }
+        }
     }
 
     fn forget_loaded(&mut self, slot: SlotId) {

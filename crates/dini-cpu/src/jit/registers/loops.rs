@@ -18,15 +18,11 @@ pub(super) fn replaced(lanes: &Lanes, is_live: &[bool], position_of: &dyn Fn(usi
         let start = position_of(l.start);
         reads.extend(l.phis.iter().map(|phi| (phi.init, start)));
     }
-    // The innermost loop around each instruction: inner ones come later.
-    let mut innermost = vec![usize::MAX; lanes.insts.len()];
-    for (of, l) in lanes.loops.iter().enumerate() {
-        innermost[l.start..l.end].fill(of);
-    }
+    let (innermost, _) = lanes.nesting();
     let mut replaced = vec![None; lanes.insts.len()];
     for (of, l) in lanes.loops.iter().enumerate() {
         let first = l.test().map_or(l.start, |test| test.at);
-        let is_own = |value: usize| value >= first && innermost[value] == of;
+        let is_own = |value: usize| value >= first && innermost[value] == Some(of);
         let end = position_of(l.end);
         for &Phi { value: state, next, .. } in l.phis.iter().filter(|phi| is_live[phi.value.index()]) {
             let is_code = !matches!(lanes.inst(next).op, Op::Constant(_) | Op::Phi(_));
