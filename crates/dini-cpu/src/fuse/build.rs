@@ -27,8 +27,8 @@ impl Fuser<'_> {
             group.reads().filter(is_elsewhere).for_each(|value| is_stored[value.0 as usize] = true);
         }
         let mut registers = vec![None; self.graph.types.len()];
-        let mut kernel = |id, group| self.kernel(id, group, &is_stored, &mut registers);
-        let kernels = self.groups.groups().map(|(id, group)| (group.time, kernel(id, group)));
+        let groups = self.groups.groups();
+        let kernels = groups.map(|(id, group)| (group.time, self.kernel(id, group, &is_stored, &mut registers)));
         let nodes = self.groups.nodes().iter().map(|&(time, position)| (time, Item::Node(position)));
         let mut items: Vec<(u32, Item)> = kernels.chain(nodes).collect();
         items.sort_by_key(|(time, _)| *time);

@@ -86,25 +86,51 @@ fn read_run<T: Copy>(from: &[T], place: usize, stride: isize, out: &mut [T]) {
 
 /// Reads the points `start..start + out.len()` of a box that reaches beyond a tensor.
 pub(super) fn read_padded<T: Copy>(padded: &Padded, from: &[T], fill: T, start: usize, out: &mut [T]) {
-    let (mut row, mut column, mut done) = (start / padded.row(), start % padded.row(), 0);
-    while done < out.len() {
-        let n = (out.len() - done).min(padded.row() - column);
-        read_padded_row(padded, padded.row_place(row), column, from, fill, &mut out[done..done + n]);
-        done += n;
-        (row, column) = (row + 1, 0);
+    read_padded_rows(padded, start / padded.row(), start % padded.row(), from, fill, out);
+}
+
+/// Reads points of such a box, from a column of a row on.
+#[inline]
+pub(super) fn read_padded_rows<T: Copy>(
+    padded: &Padded,
+    mut row: usize,
+    mut column: usize,
+    from: &[T],
+    fill: T,
+    mut out: &mut [T],
+) {
+    while !out.is_empty() {
+        let row_len = padded.row();
+        let n_whole = if column == 0 && padded.has_rows_side_by_side() { out.len() / row_len } else { 0 };
+        let n_rows = if n_whole > 1 { padded.alike(row).min(n_whole) } else { 1 };
+        let n = if n_rows > 1 { n_rows * row_len } else { out.len().min(row_len - column) };
+        let (part, rest) = out.split_at_mut(n);
+        let place = padded.row_place(row);
+        if n_rows > 1 {
+            read_rows_side_by_side(padded, place, from, fill, part);
+        } else {
+            read_padded_row(padded, place, column, from, fill, part);
+        }
+        out = rest;
+        (row, column) = (row + n_rows, 0);
     }
 }
 
-/// Reads points of one row of such a box, from a column on.
-#[inline]
-pub(super) fn read_padded_row<T: Copy>(
-    padded: &Padded,
-    row: Option<isize>,
-    column: usize,
-    from: &[T],
-    fill: T,
-    out: &mut [T],
-) {
+/// Reads whole rows that stand side by side, all of them inside or none: one copy, and what is beyond it afterwards.
+fn read_rows_side_by_side<T: Copy>(padded: &Padded, first: Option<isize>, from: &[T], fill: T, out: &mut [T]) {
+    let (columns, row_len) = (padded.columns(), padded.row());
+    let Some(first) = first.filter(|_| !columns.is_empty()) else { return out.fill(fill) };
+    let whole = columns.start..out.len() - row_len + columns.end;
+    let place = (first + columns.start as isize) as usize;
+    out[whole.clone()].copy_from_slice(&from[place..place + whole.len()]);
+    for row in out.chunks_exact_mut(row_len) {
+        row[..columns.start].fill(fill);
+        row[columns.end..].fill(fill);
+    }
+}
+
+/// Reads points of one row, from a column on.
+fn read_padded_row<T: Copy>(padded: &Padded, row: Option<isize>, column: usize, from: &[T], fill: T, out: &mut [T]) {
     let (columns, stride) = (padded.columns(), padded.strides[padded.strides.len() - 1]);
     let first = columns.start.clamp(column, column + out.len()) - column;
     let end = columns.end.clamp(column, column + out.len()) - column;
@@ -222,19 +248,40 @@ mod tests {
         assert_eq!(to, expected_to);
     }
 
+    #[track_caller]
+    fn check_padded(padded: &Padded, expected: &[u32]) {
+        let from: Vec<u32> = (100..130).collect();
+        for start in 0..expected.len() {
+            for end in start..=expected.len() {
+                let mut out = vec![0; end - start];
+                read_padded(padded, &from, 9, start, &mut out);
+                assert_eq!(out, expected[start..end], "{start}..{end}");
+            }
+        }
+    }
+
     #[test]
     fn runs_beyond_a_tensor() {
         let padded =
             Padded { shape: vec![3, 5], strides: vec![-3, 2], offset: 4, inside: vec![1..3, 1..4], fill: [0; 16] };
-        let from: Vec<u32> = (100..130).collect();
-        let expected = [9, 9, 9, 9, 9, 9, 103, 105, 107, 9, 9, 100, 102, 104, 9];
-        for start in 0..expected.len() {
-            for end in start..=expected.len() {
-                let mut out = vec![0; end - start];
-                read_padded(&padded, &from, 9, start, &mut out);
-                assert_eq!(out, expected[start..end]);
-            }
-        }
+        check_padded(&padded, &[9, 9, 9, 9, 9, 9, 103, 105, 107, 9, 9, 100, 102, 104, 9]);
+    }
+
+    #[test]
+    fn runs_of_rows_side_by_side() {
+        let padded = Padded {
+            shape: vec![2, 4, 3],
+            strides: vec![12, 3, 1],
+            offset: 1,
+            inside: vec![0..2, 1..3, 0..2],
+            fill: [0; 16],
+        };
+        let one = |first: u32| [9, 9, 9, first, first + 1, 9, first + 3, first + 4, 9, 9, 9, 9];
+        check_padded(&padded, &[one(104), one(116)].concat());
+        // The first and the last row outside, and the row between whole.
+        let inside = vec![1..2, 0..4, 0..3];
+        let padded = Padded { shape: vec![3, 4, 3], offset: -9, inside, ..padded };
+        check_padded(&padded, &[vec![9; 12], (103..115).collect(), vec![9; 12]].concat());
     }
 
     #[test]

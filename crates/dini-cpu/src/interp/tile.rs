@@ -247,7 +247,7 @@ impl TileProgram {
         // SAFETY: promised by the caller; the bases are what the code was made for.
         unsafe {
             match &self.boxes {
-                Some(boxes) => boxes.for_each_row(bases, start, start + n, |bases, from, to| {
+                Some(boxes) => boxes.for_each_part(bases, start, start + n, |bases, from, to| {
                     machine.run(bases, start, from, to);
                 }),
                 None => machine.run(bases, start, start, start + n),

@@ -166,6 +166,20 @@ impl Padded {
         is_inside.then_some(place)
     }
 
+    /// How many rows, from one on, are inside as that one is, or outside, before the axis that they follow along ends.
+    #[inline]
+    pub fn alike(&self, row: usize) -> usize {
+        let Some(axis) = self.shape.len().checked_sub(2) else { return 1 };
+        let (at, inside) = (row % self.shape[axis], &self.inside[axis]);
+        let ends = [inside.start, inside.end, self.shape[axis]];
+        ends.into_iter().find(|&end| at < end).map_or(1, |end| end - at)
+    }
+
+    /// Whether rows that are alike stand side by side in the operand.
+    pub fn has_rows_side_by_side(&self) -> bool {
+        matches!(self.strides[..], [.., step, 1] if step == self.row() as isize)
+    }
+
     /// The coordinates along the innermost axis that are inside.
     pub fn columns(&self) -> Range<usize> {
         self.inside[self.inside.len() - 1].clone()

@@ -1,8 +1,9 @@
-//! Boxes that machine code reads in place, one row of points at a time.
+//! Boxes that machine code reads in place, a few rows of points at a time.
 //!
 //! Along the innermost axis of a box with stride 1 neighbours stand side by side, as in a dense operand, and with stride 0
-//! all points read one element. So for the points of one row the code needs nothing but an address. Rows that reach beyond
-//! the operand are put together in a copy. Of numbers that count along a box the code gets the first instead.
+//! all points read one element. So for the points of one row the code needs nothing but an address, and for those of
+//! several rows where these stand side by side in every box. Rows that reach beyond the operand are put together in a
+//! copy. Of numbers that count along a box the code gets the first instead.
 
 use super::Place;
 use crate::{
@@ -22,7 +23,9 @@ const MAX_COPIED: usize = 1024;
 pub(super) struct Boxes {
     /// Points per row; the extent of each box's innermost axis is a multiple.
     row: usize,
-    /// At most so many points of a row at a time.
+    /// At most so many points are copied at a time.
+    longest_copy: usize,
+    /// At most so many points at a time.
     longest: usize,
     all: Vec<Rows>,
 }
@@ -47,7 +50,7 @@ enum Kind {
     Padded {
         /// Elements of the operand.
         len: usize,
-        /// Space for a row.
+        /// Space for the longest copy.
         copy: Place,
         padded: Padded,
     },
@@ -85,9 +88,9 @@ pub(super) fn keeps_step(row: usize, reduced: usize, outer: usize) -> bool {
 }
 
 impl Boxes {
-    /// None yet, with rows of so many points.
-    pub fn new(row: usize) -> Boxes {
-        Boxes { row, longest: row, all: vec![] }
+    /// None yet, with rows of so many points of `len`.
+    pub fn new(row: usize, len: usize) -> Boxes {
+        Boxes { row, longest_copy: len.min(MAX_COPIED), longest: len, all: vec![] }
     }
 
     /// Points per row.
@@ -95,9 +98,9 @@ impl Boxes {
         self.row
     }
 
-    /// The most elements of a row that are copied.
+    /// The most elements that are copied at a time.
     pub fn longest_copy(&self) -> usize {
-        self.row.min(MAX_COPIED)
+        self.longest_copy
     }
 
     /// Adds a box of an operand; its address for a row goes to another place.
@@ -115,18 +118,18 @@ impl Boxes {
 
     /// The same for a box that reaches beyond the operand, of so many elements, with space for copies.
     pub fn add_padded(&mut self, from: Place, len: usize, to: Place, copy: Place, padded: Padded) {
-        self.longest = self.longest_copy();
+        self.longest = self.longest_copy;
         let per_axis = padded.row() / self.row;
         self.all.push(Rows { from, to, per_axis, of: Kind::Padded { len, copy, padded } });
     }
 
-    /// For each row, or part of one, of points `start..end`: sets the addresses, as if point `start` stood in the row
-    /// too, and calls `run` with its points.
+    /// For each row, part of one, or several of them, of points `start..end`: sets the addresses, as if point `start`
+    /// stood there too, and calls `run` with the points.
     ///
     /// # Safety
     /// The bases must be those of the kernel's operands and scratch space.
     #[inline]
-    pub unsafe fn for_each_row(
+    pub unsafe fn for_each_part(
         &self,
         bases: &mut [*mut u8],
         start: usize,
@@ -134,9 +137,12 @@ impl Boxes {
         mut run: impl FnMut(&[*mut u8], usize, usize),
     ) {
         let mut from = start;
-        let mut part = Part { first: start, row: start / self.row, column: start % self.row, n: 0, before: 0 };
+        let mut part =
+            Part { first: start, row: start / self.row, column: start % self.row, n_rows: 1, n: 0, before: 0 };
         while from < end {
-            part.n = (end - from).min(self.row - part.column).min(self.longest);
+            let left = (end - from).min(self.longest);
+            part.n_rows = if part.column == 0 { self.side_by_side(part.row, left / self.row) } else { 1 };
+            part.n = left.min(part.n_rows * self.row - part.column);
             for rows in &self.all {
                 // SAFETY: promised by the caller.
                 bases[rows.to.base as usize] = unsafe { rows.address(bases, self.row, part) };
@@ -146,31 +152,61 @@ impl Boxes {
             part.first = from;
             part.before += part.n;
             part.column += part.n;
-            if part.column == self.row {
-                (part.row, part.column) = (part.row + 1, 0);
+            if part.column >= self.row {
+                (part.row, part.column) = (part.row + part.n_rows, 0);
             }
         }
     }
+
+    /// How many rows from one on, at least one and not many more than `most`, one address serves in every box.
+    fn side_by_side(&self, row: usize, most: usize) -> usize {
+        let mut n = most.max(1);
+        for rows in &self.all {
+            if n == 1 {
+                break;
+            }
+            n = n.min(rows.side_by_side(self.row, row));
+        }
+        n
+    }
 }
 
-/// Neighbouring points of a row.
+/// Neighbouring points of a row, or of several whole ones.
 #[derive(Clone, Copy)]
 struct Part {
     /// The first point.
     first: usize,
-    /// The row's number and the first point in it.
+    /// The first row's number and the first point in it.
     row: usize,
     column: usize,
+    n_rows: usize,
     n: usize,
     /// Points of the run before the first one.
     before: usize,
 }
 
 impl Rows {
-    /// Where the points of a part of a row stand, as if the run's first point stood there too.
+    /// How many rows from one on one address serves, of points in a box or, where rows are copied, of a copy.
+    #[inline]
+    fn side_by_side(&self, row_len: usize, row: usize) -> usize {
+        match &self.of {
+            Kind::Padded { .. } if self.per_axis > 1 => 1,
+            Kind::Padded { padded, .. } => padded.alike(row),
+            Kind::Strided(_) | Kind::Count(_) if self.per_axis > 1 => self.per_axis - row % self.per_axis,
+            Kind::Strided(Strided { shape, strides, .. }) | Kind::Count(Strided { shape, strides, .. }) => {
+                let step = if self.to.is_uniform { 0 } else { row_len as isize };
+                match (&shape[..], &strides[..]) {
+                    ([.., n, _], [.., stride, _]) if *stride == step => n - row % n,
+                    _ => 1,
+                }
+            }
+        }
+    }
+
+    /// Where the points of a part stand, as if the run's first point stood there too.
     ///
     /// # Safety
-    /// As for [`Boxes::for_each_row`].
+    /// As for [`Boxes::for_each_part`].
     #[inline]
     unsafe fn address(&self, bases: &[*mut u8], row_len: usize, part: Part) -> *mut u8 {
         let operand = self.from.address(bases, 0);
@@ -193,21 +229,22 @@ impl Rows {
             }
             Kind::Padded { len, copy, padded } => {
                 let (place, columns) = (padded.row_place(row), padded.columns());
+                let is_inside = columns.start <= column && (column + part.n).min(padded.row()) <= columns.end;
                 if let Some(place) = place
-                    && columns.start <= column
-                    && column + part.n <= columns.end
+                    && is_inside
+                    && (part.n_rows == 1 || padded.has_rows_side_by_side())
                 {
                     return operand.wrapping_offset((place + column as isize - before) * size);
                 }
                 let copy = copy.address(bases, 0);
                 with_bits!(self.from.dtype, Bits => {
-                    // SAFETY: promised by the caller; the space is large enough for any part of a row.
+                    // SAFETY: promised by the caller; the space is large enough for any part.
                     let (operand, copy) = unsafe {
                         let operand = std::slice::from_raw_parts(operand.cast::<Bits>(), *len);
                         (operand, std::slice::from_raw_parts_mut(copy.cast::<Bits>(), part.n))
                     };
                     let fill = Bits::from_ne_bytes(*padded.fill.first_chunk().expect("no element is larger"));
-                    strided::read_padded_row(padded, place, column, operand, fill, copy);
+                    strided::read_padded_rows(padded, row, column, operand, fill, copy);
                 });
                 copy.wrapping_offset(-before * size)
             }

@@ -131,29 +131,34 @@ fn rows_of_any_length() {
     }
 }
 
-/// The five-point stencil with a sum of products in the same pass: neighbours are rows that reach beyond the operand.
+/// The five-point stencil on several grids with a sum of products in the same pass: neighbours are rows that reach beyond
+/// the operand, and all grids share a factor.
 #[test]
 fn rows_beyond_the_operand() {
-    for dtype in [F64, F32] {
-        for (n_rows, n) in [(1, 40), (5, 31), (5, 32), (9, 33), (20, 48), (33, 64), (8, 100), (3, 1500), (2, 2048)] {
+    let sizes = [(1, 40), (5, 31), (5, 32), (9, 33), (20, 48), (33, 64), (8, 100), (3, 1500), (2, 2048)];
+    for (dtype, one) in [(F64, Arc::new(Buffer::scalar(1.5_f64))), (F32, Arc::new(Buffer::scalar(1.5_f32)))] {
+        for (n_grids, (n_rows, n)) in [1, 3].into_iter().flat_map(|n_grids| sizes.map(|size| (n_grids, size))) {
             let mut graph = Graph::new();
-            let x = graph.input(TensorType::new(dtype, &[n_rows, n]));
-            let one = if dtype == F64 { Buffer::scalar(1.5f64) } else { Buffer::scalar(1.5f32) };
-            let fill = graph.push(Op::Const(Arc::new(one)), &[], vec![TensorType::scalar(dtype)], 0);
+            let x = graph.input(TensorType::new(dtype, &[n_grids, n_rows, n]));
+            let factor = graph.input(TensorType::new(dtype, &[n_rows, n]));
+            let fill = graph.push(Op::Const(one.clone()), &[], vec![TensorType::scalar(dtype)], 0);
             let step = n as isize + 2;
-            let inner = Strided { shape: vec![n_rows, n], strides: vec![step, 1], offset: n + 3 };
-            let wide = vec![TensorType::new(dtype, &[n_rows + 2, n + 2])];
+            let strides = vec![step * (n_rows as isize + 2), step, 1];
+            let inner = Strided { shape: vec![n_grids, n_rows, n], strides: strides.clone(), offset: n + 3 };
+            let wide = vec![TensorType::new(dtype, &[n_grids, n_rows + 2, n + 2])];
             let wide = graph.push(Op::Assemble { boxes: vec![inner] }, &[fill, x], wide, 0);
-            let mut sum = map(&mut graph, Mul, &[x, x]);
+            let factors = view(&mut graph, factor, &[n_grids, n_rows, n], &[0, n as isize, 1], 0);
+            let mut sum = map(&mut graph, Mul, &[x, factors]);
             for offset in [1, n + 2, n + 4, 2 * n + 5] {
-                let neighbour = view(&mut graph, wide, &[n_rows, n], &[step, 1], offset);
+                let neighbour = view(&mut graph, wide, &[n_grids, n_rows, n], &strides, offset);
                 sum = map(&mut graph, Sub, &[sum, neighbour]);
             }
             let product = map(&mut graph, Mul, &[sum, x]);
-            let dot = reduce(&mut graph, Combine::Add, product, &[0, 1]);
-            let of_rows = reduce(&mut graph, Combine::Max, wide, &[1]);
+            let dot = reduce(&mut graph, Combine::Add, product, &[0, 1, 2]);
+            let of_rows = reduce(&mut graph, Combine::Max, wide, &[2]);
             graph.outputs = vec![sum, dot, of_rows, wide];
-            check(&format!("{dtype} {n_rows}×{n}"), &graph, &[mild(dtype, n_rows * n, 1)]);
+            let inputs = [mild(dtype, n_grids * n_rows * n, 1), mild(dtype, n_rows * n, 2)];
+            check(&format!("{dtype} {n_grids}×{n_rows}×{n}"), &graph, &inputs);
         }
     }
 }

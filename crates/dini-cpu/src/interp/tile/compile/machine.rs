@@ -98,7 +98,7 @@ impl Compiler<'_> {
     /// Compiles to machine code: what reads boxes without rows stays, what is the same at every point too.
     pub(super) fn machine(&mut self, assembly: &mut Assembly) -> Option<TileProgram> {
         let kernel = self.kernel;
-        let mut boxes = boxes::row(kernel).map(Boxes::new);
+        let mut boxes = boxes::row(kernel).map(|row| Boxes::new(row, kernel.len));
         let mut sources = Vec::with_capacity(kernel.body.len());
         for (i, instruction) in kernel.body.iter().enumerate() {
             let computed = match instruction {
