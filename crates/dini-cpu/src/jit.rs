@@ -97,9 +97,11 @@ fn max_instructions(isa: Isa) -> usize {
     }
 }
 
-/// Programs over single elements with more instructions than this stay with the interpreter. An instruction takes a
-/// microsecond and a half to make, whatever the length, so that the longest program takes 60 ms.
-const MAX_SINGLE_INSTRUCTIONS: usize = 40_000;
+/// Programs over single elements with more instructions than this stay with the interpreter. To make an instruction takes
+/// a microsecond or more, and code of thousands of them saves only 4 to 9 of the interpreter's 25 to 47 ns for an operation
+/// (measured on loops of 400 to 3,000 operations, a part of them elementary functions, and of thousands of values that
+/// live at a time): longer programs would earn that back after thousands of rounds.
+const MAX_SINGLE_INSTRUCTIONS: usize = 10_000;
 
 /// Whether a step computes few elements, so that it may be a part of a program over single elements.
 pub(crate) fn is_small(step: &Step<KernelStep>) -> bool {
