@@ -1,9 +1,11 @@
 //! Shapes and abstract values: what is known of an array without its elements.
 
 use crate::error::{Error, ErrorKind, Result};
-pub use dini_cpu::graph::Shape;
 use dini_cpu::{dtype::DType, graph::TensorType};
 use std::fmt;
+
+/// Extent of each axis.
+pub type Shape = dini_cpu::graph::Shape;
 
 /// Element type and shape of an array ("abstract value").
 #[derive(PartialEq, Eq, Hash)]

@@ -440,7 +440,22 @@ impl Lanes {
 
     /// Forgets instructions from one on, so that none is found where it has not run.
     pub fn forget_since(&mut self, start: usize) {
-        self.known.retain(|inst, value| value.index() < start || matches!(inst.op, Op::Constant(_)));
+        for inst in self.insts[start..].iter().filter(|inst| !matches!(inst.op, Op::Constant(_))) {
+            self.known.remove(inst);
+        }
+    }
+
+    /// For each instruction the innermost loop around it, and for each loop the one around that.
+    pub fn nesting(&self) -> (Vec<Option<usize>>, Vec<Option<usize>>) {
+        let mut innermost: Vec<Option<usize>> = vec![None; self.insts.len()];
+        // Inner loops come later.
+        let nest = |(of, l): (usize, &Loop)| {
+            let around = innermost.get(l.start).copied().flatten();
+            innermost[l.start..l.end].fill(Some(of));
+            around
+        };
+        let around = self.loops.iter().enumerate().map(nest).collect();
+        (innermost, around)
     }
 
     /// Notes what happens before the next instruction.

@@ -10,14 +10,16 @@
 
 mod instruction;
 mod loops;
+#[cfg(test)]
+mod tests;
 
 use super::{
     encode::Isa,
-    lanes::{Inst, Kind, Lanes, Loop, Op, Value},
+    lanes::{Event, Inst, Kind, Lanes, Loop, Op, Value},
 };
 
 /// Where an argument stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     /// There is no such argument.
     None,
@@ -184,6 +186,8 @@ struct Allocator<'a> {
     replaces: Vec<Option<Replaced>>,
     /// How many of the events of [`Lanes::events`] are over.
     n_events: usize,
+    /// Zeros, to count in.
+    counts: Vec<u32>,
 }
 
 /// Allocates registers. Without `over_points` the code runs once.
@@ -274,6 +278,7 @@ impl<'a> Allocator<'a> {
             is_live,
             replaces: vec![],
             n_events: 0,
+            counts: vec![0; n],
         };
         // Mask register 0 cannot mask.
         allocator.owners[MASK][0] = Value(u32::MAX - 1);
@@ -311,25 +316,10 @@ impl<'a> Allocator<'a> {
         }
         for l in lanes.loops.iter().rev() {
             // What comes from outside is needed until the last round ends. Inner loops first.
-            let (end, is_outside) = (position_of(l.end), |value: Value| value.index() < l.start);
-            allocator.extend_uses(position_of(l.start), end, order, &is_outside);
-            let is_inside = |inner: &&Loop| l.start <= inner.start && inner.end <= l.end;
-            for inner in lanes.loops.iter().filter(is_inside) {
-                let inits = inner.phis.iter().map(|phi| phi.init).filter(|_| !std::ptr::eq(inner, l));
-                let nexts = inner.phis.iter().map(|phi| phi.next);
-                let test = inner.test().map(|test| test.mask);
-                for value in inits.chain(nexts).chain(test).filter(|value| is_outside(*value)) {
-                    let last_use = &mut allocator.last_use[value.index()];
-                    *last_use = end.max(*last_use);
-                }
-            }
-            for write in lanes.writes.iter().filter(|write| (l.start..=l.end).contains(&write.at)) {
-                if is_outside(write.from) {
-                    let last_use = &mut allocator.last_use[write.from.index()];
-                    *last_use = end.max(*last_use);
-                }
-            }
+            let is_outside = |value: Value| value.index() < l.start;
+            allocator.extend_uses(position_of(l.start), position_of(l.end), order, &is_outside);
         }
+        allocator.extend_loops(&position_of);
         allocator
     }
 
@@ -347,6 +337,34 @@ impl<'a> Allocator<'a> {
                 if self.lanes.is_invariant[store.from.index()] {
                     self.last_use[store.from.index()] = end;
                 }
+            }
+        }
+    }
+
+    /// The same for what loops and writes use beside instructions, in all loops around them.
+    fn extend_loops(&mut self, position_of: &dyn Fn(usize) -> u32) {
+        let lanes = self.lanes;
+        let mut around: Vec<&Loop> = vec![];
+        let mut extend = |value: Value, around: &[&Loop]| {
+            for l in around.iter().filter(|l| value.index() < l.start) {
+                let last_use = &mut self.last_use[value.index()];
+                *last_use = position_of(l.end).max(*last_use);
+            }
+        };
+        for (_, event) in &lanes.events {
+            match *event {
+                Event::Start(of) => {
+                    let l = &lanes.loops[of];
+                    l.phis.iter().for_each(|phi| extend(phi.init, &around));
+                    around.push(l);
+                    let nexts = l.phis.iter().map(|phi| phi.next);
+                    nexts.chain(l.test().map(|test| test.mask)).for_each(|value| extend(value, &around));
+                }
+                Event::End(_) => {
+                    around.pop();
+                }
+                Event::Write(write) => extend(lanes.writes[write].from, &around),
+                Event::Test(_) | Event::Tally(_) => {}
             }
         }
     }

@@ -28,7 +28,8 @@ use crate::{
     scalar::ScalarOp,
     schedule::{Effect, KernelStep, Needed, Slot, SlotId, Step},
 };
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// What stands in a slot that the code wrote.
 #[derive(Clone, Debug)]
@@ -44,20 +45,23 @@ enum Content {
 struct Lowering<'a> {
     slots: &'a [Slot],
     lanes: Lanes,
-    /// Slots whose addresses the code needs.
+    /// Slots whose addresses the code needs, and where they stand in this list.
     table: Vec<SlotId>,
+    bases: FxHashMap<SlotId, u32>,
     /// Other slots are in memory as they were at the start.
     contents: BTreeMap<SlotId, Content>,
-    /// Elements that were read from memory, by slot, place and type.
-    loaded: HashMap<(SlotId, usize, DType), Value>,
+    /// Elements that were read from memory: by slot, then by place and type.
+    loaded: FxHashMap<SlotId, FxHashMap<(usize, DType), Value>>,
+    /// Which ones, in order.
+    loads: Vec<(SlotId, (usize, DType))>,
     /// Windows of the loops around, by position in [`Lanes::windows`].
     windows: BTreeMap<SlotId, u32>,
     /// For each loop, the front end's number of its node.
     origins: Vec<u32>,
     /// The library functions that the code stands in for.
     tallies: Vec<&'static str>,
-    /// How many loops are around.
-    depth: usize,
+    /// The loops around: how many loads were before each.
+    around: Vec<usize>,
 }
 
 /// Lowers steps that [`admits`] admitted; what of the slots they write is `needed` is stored in the end. `None` for what
@@ -69,12 +73,14 @@ pub(super) fn lower(isa: Isa, steps: &[Step<KernelStep>], slots: &[Slot], needed
         slots,
         lanes,
         table: vec![],
+        bases: FxHashMap::default(),
         contents: BTreeMap::new(),
-        loaded: HashMap::new(),
+        loaded: FxHashMap::default(),
+        loads: vec![],
         windows: BTreeMap::new(),
         origins: vec![],
         tallies: vec![],
-        depth: 0,
+        around: vec![],
     };
     lowering.steps(steps, needed)?;
     for (slot, content) in std::mem::take(&mut lowering.contents) {
@@ -95,11 +101,11 @@ impl Lowering<'_> {
         if let Some(&window) = self.windows.get(&slot) {
             return Address::Window(window);
         }
-        let base = self.table.iter().position(|other| *other == slot).unwrap_or_else(|| {
+        let base = *self.bases.entry(slot).or_insert_with(|| {
             self.table.push(slot);
-            self.table.len() - 1
+            self.table.len() as u32 - 1
         });
-        Address::Table(base as u32)
+        Address::Table(base)
     }
 
     /// One element of what stands in a slot.
@@ -111,7 +117,7 @@ impl Lowering<'_> {
             Some(Content::Unknown) => return None,
             Some(Content::Memory(..)) | None => {}
         }
-        if let Some(&value) = self.loaded.get(&(slot, place, dtype)) {
+        if let Some(&value) = self.loaded.get(&slot).and_then(|loaded| loaded.get(&(place, dtype))) {
             return Some(value);
         }
         let offset = place * dtype.size();
@@ -126,7 +132,7 @@ impl Lowering<'_> {
                 self.lanes.element(Element { of, offset, dtype })
             }
         };
-        self.loaded.insert((slot, place, dtype), value);
+        self.remember(slot, (place, dtype), value);
         Some(value)
     }
 
@@ -152,13 +158,30 @@ impl Lowering<'_> {
         for (place, &value) in values.iter().enumerate() {
             let of = self.address(slot);
             self.lanes.write(value, Element { of, offset: place * dtype.size(), dtype });
-            self.loaded.insert((slot, place, dtype), value);
+            self.remember(slot, (place, dtype), value);
         }
         self.contents.insert(slot, Content::Memory(dtype, values.len()));
     }
 
+    fn remember(&mut self, slot: SlotId, element: (usize, DType), value: Value) {
+        self.loaded.entry(slot).or_default().insert(element, value);
+        self.loads.push((slot, element));
+    }
+
+    /// Forgets those of the latest loads, from the `first` on, that instructions from `start` on hold.
+    fn forget_loads(&mut self, first: usize, start: usize) {
+        for (slot, element) in self.loads.split_off(first) {
+            let Some(loaded) = self.loaded.get_mut(&slot) else { continue };
+            match loaded.get(&element) {
+                Some(value) if value.index() >= start => drop(loaded.remove(&element)),
+                Some(_) => self.loads.push((slot, element)),
+                None => {}
+            }
+        }
+    }
+
     fn forget_loaded(&mut self, slot: SlotId) {
-        self.loaded.retain(|(other, ..), _| *other != slot);
+        self.loaded.remove(&slot);
     }
 
     fn steps(&mut self, steps: &[Step<KernelStep>], needed: &Needed) -> Option<()> {

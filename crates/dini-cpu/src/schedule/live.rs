@@ -1,24 +1,24 @@
 //! Which slots steps need from before.
 
 use super::{KernelStep, SlotId, Step, Tensor};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 /// Slots whose contents some step may read before any step is sure to have written them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Needed(HashSet<SlotId>);
+pub(crate) struct Needed(FxHashSet<SlotId>);
 
 /// What a step reads before it writes it, and what it is sure to write.
 #[derive(Debug)]
 pub(crate) struct Effect {
-    reads: HashSet<SlotId>,
-    writes: HashSet<SlotId>,
+    reads: FxHashSet<SlotId>,
+    writes: FxHashSet<SlotId>,
 }
 
 impl Effect {
     pub fn of(step: &Step<KernelStep>) -> Effect {
-        let mut effect = Effect { reads: HashSet::new(), writes: HashSet::new() };
-        visit(step, &mut effect.reads, &mut effect.writes);
-        effect
+        let (mut reads, mut writes) = (FxHashSet::default(), Writes::default());
+        visit(step, &mut reads, &mut writes);
+        Effect { reads, writes: writes.all }
     }
 
     /// Whether a slot is read before it is written.
@@ -41,7 +41,9 @@ impl Needed {
 
     /// From what is needed after a step to what is needed before it.
     pub fn step_back(&mut self, effect: &Effect) {
-        self.0.retain(|slot| !effect.writes.contains(slot));
+        effect.writes.iter().for_each(|slot| {
+            self.0.remove(slot);
+        });
         self.0.extend(&effect.reads);
     }
 
@@ -52,7 +54,7 @@ impl Needed {
         all.extend(Effect::of(step).reads);
         match step {
             Step::While { flag, body, swaps, .. } => {
-                let (mut reads, mut writes) = (HashSet::new(), HashSet::new());
+                let (mut reads, mut writes) = (FxHashSet::default(), Writes::default());
                 body.iter().for_each(|step| visit(step, &mut reads, &mut writes));
                 all.extend(reads);
                 all.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).chain([*flag]));
@@ -76,18 +78,56 @@ fn visit_kernel(KernelStep { kernel, slots }: &KernelStep, access: &mut impl FnM
     kernel.stores.iter().for_each(|store| access(&[], &[slots[store.to().0 as usize]]));
 }
 
+/// The slots that are written for sure.
+#[derive(Default)]
+struct Writes {
+    all: FxHashSet<SlotId>,
+    /// What came in (or went, if not), in order.
+    changes: Vec<(SlotId, bool)>,
+}
+
+impl Writes {
+    fn contains(&self, slot: SlotId) -> bool {
+        self.all.contains(&slot)
+    }
+
+    fn add(&mut self, slot: SlotId) {
+        if self.all.insert(slot) {
+            self.changes.push((slot, true));
+        }
+    }
+
+    fn remove(&mut self, slot: SlotId) {
+        if self.all.remove(&slot) {
+            self.changes.push((slot, false));
+        }
+    }
+
+    /// Runs `inside` on steps that may not run: what they write counts for them alone.
+    fn with(&mut self, inside: impl FnOnce(&mut Writes)) {
+        let n_changes = self.changes.len();
+        inside(self);
+        for (slot, came_in) in self.changes.drain(n_changes..).rev() {
+            match came_in {
+                true => self.all.remove(&slot),
+                false => self.all.insert(slot),
+            };
+        }
+    }
+}
+
 /// Adds what a step reads unless it was written, and what it is sure to write.
-fn visit(step: &Step<KernelStep>, reads: &mut HashSet<SlotId>, writes: &mut HashSet<SlotId>) {
+fn visit(step: &Step<KernelStep>, reads: &mut FxHashSet<SlotId>, writes: &mut Writes) {
     let mut access = |read: &[SlotId], written: &[SlotId]| {
-        reads.extend(read.iter().filter(|slot| !writes.contains(slot)));
-        writes.extend(written);
+        reads.extend(read.iter().filter(|slot| !writes.contains(**slot)));
+        written.iter().for_each(|slot| writes.add(*slot));
     };
     match step {
         Step::Kernel(kernel) => visit_kernel(kernel, &mut access),
         Step::Strips { kernels, strips } => {
             kernels.iter().for_each(|kernel| visit_kernel(kernel, &mut access));
             // They have nothing to do with what stood there, and leave nothing.
-            writes.retain(|slot| strips.local.iter().all(|(local, _)| local != slot));
+            strips.local.iter().for_each(|(local, _)| writes.remove(*local));
         }
         Step::Copy { from, to } => access(&[from.slot], &[*to]),
         Step::Assemble { fill, parts, to } => {
@@ -106,24 +146,23 @@ fn visit(step: &Step<KernelStep>, reads: &mut HashSet<SlotId>, writes: &mut Hash
         }
         Step::While { cond, flag, body, swaps, .. } => {
             cond.iter().for_each(|step| visit(step, reads, writes));
-            let mut in_body = writes.clone();
-            body.iter().for_each(|step| visit(step, reads, &mut in_body));
-            let traded = swaps.iter().flat_map(|&(a, b)| [a, b]);
-            reads.extend(traded.chain([*flag]).filter(|slot| !in_body.contains(slot)));
+            writes.with(|writes| {
+                body.iter().for_each(|step| visit(step, reads, writes));
+                let traded = swaps.iter().flat_map(|&(a, b)| [a, b]);
+                reads.extend(traded.chain([*flag]).filter(|slot| !writes.contains(*slot)));
+            });
         }
         Step::Switch { index, branches } => {
             access(&[*index], &[]);
             for branch in branches {
-                let mut in_branch = writes.clone();
-                branch.iter().for_each(|step| visit(step, reads, &mut in_branch));
+                writes.with(|writes| branch.iter().for_each(|step| visit(step, reads, writes)));
             }
         }
-        Step::Scan { windows, body, swaps, .. } => {
-            let mut in_body = writes.clone();
-            reads.extend(windows.iter().map(|moving| moving.over).filter(|slot| !in_body.contains(slot)));
-            in_body.extend(windows.iter().map(|moving| moving.window));
-            body.iter().for_each(|step| visit(step, reads, &mut in_body));
-            reads.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).filter(|slot| !in_body.contains(slot)));
-        }
+        Step::Scan { windows, body, swaps, .. } => writes.with(|writes| {
+            reads.extend(windows.iter().map(|moving| moving.over).filter(|slot| !writes.contains(*slot)));
+            windows.iter().for_each(|moving| writes.add(moving.window));
+            body.iter().for_each(|step| visit(step, reads, writes));
+            reads.extend(swaps.iter().flat_map(|&(a, b)| [a, b]).filter(|slot| !writes.contains(*slot)));
+        }),
     }
 }

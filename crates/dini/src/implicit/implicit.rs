@@ -81,7 +81,7 @@ fn parameter_program(p: &Implicit, varies: &[bool]) -> Result<Arc<Program>> {
         })?;
         let merged = simplify(&staged.program);
         let n = merged.outputs.len();
-        Ok(dce(&merged, &vec![true; n], true).program.clone())
+        Ok(dce(&merged, &vec![true; n], true).program)
     })?;
     Ok((*made).clone())
 }
@@ -169,7 +169,7 @@ pub(crate) fn define<T: Tree, RF: Outcome, RT: Outcome>(
     let force: Vec<bool> = (0..jvp.program.outputs.len()).map(|i| i >= n_x).collect();
     let split = split_program(&jvp.program, &unknown, &force)?;
     let kept: Vec<bool> = (0..split.known.outputs.len()).map(|i| i >= n_x).collect();
-    let linearization = dce(&split.known, &kept, true).program.clone();
+    let linearization = dce(&split.known, &kept, true).program;
 
     let tangent_avals: Vec<Aval> = avals.iter().map(Aval::tangent).collect();
     let residual_avals = linearization.out_avals();

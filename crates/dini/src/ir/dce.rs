@@ -73,7 +73,8 @@ fn cut(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool, keep_ef
     let mut is_whole = keep_effects && !used_outputs.contains(&false);
     for eqn in program.eqns.iter().rev() {
         let used: SmallVec<[bool; 8]> = eqn.outputs.iter().map(|v| live[v.0 as usize]).collect();
-        if !used.contains(&true) && !(keep_effects && eqn.prim.has_effect()) {
+        let is_needed = used.contains(&true) || (keep_effects && eqn.prim.has_effect());
+        if !is_needed {
             is_whole = false;
             continue;
         }

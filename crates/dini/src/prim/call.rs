@@ -152,5 +152,5 @@ pub(crate) fn merge(mask: &[bool], known: Vec<Array>, unknown: Vec<Array>) -> Ve
 
 pub(crate) fn dce_call(program: &Arc<Program>, used: &[bool], make: impl Fn(Arc<Program>) -> Prim) -> CutEqn {
     let cut = dce(program, used, false);
-    CutEqn { prim: make(cut.program.clone()), keep_inputs: cut.used_inputs.clone(), keep_outputs: used.to_vec() }
+    CutEqn { prim: make(cut.program), keep_inputs: cut.used_inputs, keep_outputs: used.to_vec() }
 }

@@ -20,7 +20,7 @@ pub(crate) fn tangent_program(p: &Arc<Program>, varies: &[bool]) -> Result<Arc<P
         let n = p.outputs.len();
         let jvp = jvp_program(p, varies, &vec![true; n])?;
         let tangents: Vec<bool> = (0..jvp.program.outputs.len()).map(|i| i >= n).collect();
-        Ok(dce(&jvp.program, &tangents, true).program.clone())
+        Ok(dce(&jvp.program, &tangents, true).program)
     })?;
     Ok((*made).clone())
 }

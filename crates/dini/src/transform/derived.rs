@@ -156,7 +156,7 @@ impl SplitProgram {
             })
             .collect();
         let computing = match kept.contains(&false) {
-            true => dce(known, &kept, true).program.clone(),
+            true => dce(known, &kept, true).program,
             false => known.clone(),
         };
         (computing, residuals)

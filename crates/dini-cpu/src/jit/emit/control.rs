@@ -9,7 +9,7 @@ use crate::{
     interrupt,
     jit::{
         encode::{self as e, Condition, Gpr, Isa, Label, Memory, Rm},
-        lanes::{Lanes, Loop, Op, Rounds, vector_bytes},
+        lanes::{Lanes, Op, Rounds, vector_bytes},
         registers::{N_MASKS, n_vectors},
     },
 };
@@ -84,30 +84,26 @@ fn costs(lanes: &Lanes) -> Vec<Option<u32>> {
         Op::Call(_) => 100,
         _ => 1,
     };
-    let mut sums: Vec<u64> = vec![0; lanes.loops.len() + 1];
-    let around = |l: &Loop| (0..lanes.loops.len()).rev().find(|&k| contains(&lanes.loops[k], l));
+    let (innermost, around) = lanes.nesting();
+    // What a round costs, by loop; from the innermost ones on, which come last.
+    let mut sums = vec![2u64; lanes.loops.len()];
+    for (i, of) in innermost.iter().enumerate() {
+        of.iter().for_each(|&of| sums[of] += cost(i));
+    }
     let mut costs = vec![None; lanes.loops.len()];
-    // Inner loops come later.
     for (k, l) in lanes.loops.iter().enumerate().rev() {
-        let inner = lanes.loops[k + 1..].iter().filter(|inner| contains(l, inner));
-        let is_own = |i: &usize| inner.clone().all(|inner| !(inner.start..inner.end).contains(i));
-        let round = sums[k] + (l.start..l.end).filter(is_own).map(cost).sum::<u64>() + 2;
+        let round = sums[k];
         let whole = match l.rounds {
             Rounds::If(_) => Some(round),
             Rounds::Times(n) => round.checked_mul(n as u64).filter(|&whole| whole <= u64::from(BUDGET) / 4),
             Rounds::While(_) => None,
         };
         match whole {
-            Some(whole) => sums[around(l).unwrap_or(lanes.loops.len())] += whole,
+            Some(whole) => around[k].iter().for_each(|&around| sums[around] += whole),
             None => costs[k] = Some(round.min(u64::from(BUDGET)) as u32),
         }
     }
     costs
-}
-
-/// Whether a loop stands inside of another one.
-fn contains(outer: &Loop, inner: &Loop) -> bool {
-    !std::ptr::eq(outer, inner) && outer.start <= inner.start && inner.end <= outer.end
 }
 
 impl Emitter<'_> {

@@ -2,6 +2,7 @@
 
 use super::{Allocator, FREE, MASK, MIN_FREE, MIN_FREE_MASKS, NO_SLOT, NONE, Outside, Place, Replaced, Step, VECTOR};
 use crate::jit::lanes::{Event, Lanes, Loop, Op, Phi, Value};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// For each value the state of a loop that it may replace: it is the next one of that state alone, and computed in each
 /// round after the test. A state that is itself the next one of another, or that something else than an instruction reads
@@ -9,30 +10,24 @@ use crate::jit::lanes::{Event, Lanes, Loop, Op, Phi, Value};
 pub(super) fn replaced(lanes: &Lanes, is_live: &[bool], position_of: &dyn Fn(usize) -> u32) -> Vec<Option<Replaced>> {
     let mut n_states = vec![0u32; lanes.insts.len()];
     lanes.loops.iter().flat_map(|l| &l.phis).for_each(|phi| n_states[phi.next.index()] += 1);
-    let mut replaced = vec![None; lanes.insts.len()];
+    // What is not computed at all may stand between, so places are compared in the order of what is.
+    let mut reads: HashSet<(Value, u32)> = HashSet::new();
+    reads.extend(lanes.writes.iter().map(|write| (write.from, position_of(write.at))));
+    reads.extend(lanes.loops.iter().filter_map(Loop::test).map(|test| (test.mask, position_of(test.at))));
     for l in &lanes.loops {
-        let others = || lanes.loops.iter().filter(|other| !std::ptr::eq(*other, l));
-        let is_nested = |inner: &&Loop| l.start <= inner.start && inner.end <= l.end;
+        let start = position_of(l.start);
+        reads.extend(l.phis.iter().map(|phi| (phi.init, start)));
+    }
+    let (innermost, _) = lanes.nesting();
+    let mut replaced = vec![None; lanes.insts.len()];
+    for (of, l) in lanes.loops.iter().enumerate() {
         let first = l.test().map_or(l.start, |test| test.at);
-        let is_own = |value: usize| {
-            (first..l.end).contains(&value)
-                && !others().filter(is_nested).any(|inner| (inner.start..inner.end).contains(&value))
-        };
-        // What is not computed at all may stand between, so places are compared in the order of what is.
+        let is_own = |value: usize| value >= first && innermost[value] == Some(of);
         let end = position_of(l.end);
-        let is_at_end = |at: usize| position_of(at) == end;
-        let is_read_at_end = |state: Value| {
-            lanes.writes.iter().any(|write| write.from == state && is_at_end(write.at))
-                || others().filter_map(Loop::test).any(|test| test.mask == state && is_at_end(test.at))
-                || others()
-                    .filter(|next| is_at_end(next.start))
-                    .flat_map(|next| &next.phis)
-                    .any(|phi| phi.init == state)
-        };
         for &Phi { value: state, next, .. } in l.phis.iter().filter(|phi| is_live[phi.value.index()]) {
             let is_code = !matches!(lanes.inst(next).op, Op::Constant(_) | Op::Phi(_));
             let is_alone = n_states[next.index()] == 1 && n_states[state.index()] == 0;
-            if is_code && is_alone && is_own(next.index()) && !is_read_at_end(state) {
+            if is_code && is_alone && is_own(next.index()) && !reads.contains(&(state, end)) {
                 replaced[next.index()] = Some(Replaced { state, end });
             }
         }
@@ -154,22 +149,21 @@ impl Allocator<'_> {
             }
         }
         // What the loop uses most stays in registers.
-        let first = body.first().copied().unwrap_or(usize::MAX);
-        let mut counts: Vec<(u32, Value)> = vec![];
-        let mut count = vec![0u32; self.lanes.insts.len()];
         let stores = self.lanes.stores.iter().map(|store| store.from);
         let at_end = stores.filter(|_| phis.is_empty());
-        for arg in body.iter().flat_map(|&i| self.lanes.insts[i].args()).chain(at_end) {
-            count[arg.index()] += 1;
-        }
-        for (v, &count) in count.iter().enumerate() {
-            let value = Value(v as u32);
+        let used = || body.iter().flat_map(|&i| self.lanes.insts[i].args()).chain(at_end.clone());
+        let mut count = std::mem::take(&mut self.counts);
+        used().for_each(|arg| count[arg.index()] += 1);
+        let mut counts: Vec<(u32, Value)> = vec![];
+        for value in used() {
+            let v = value.index();
             let is_outside = self.register[v] != NONE || self.slot[v] != NO_SLOT;
-            let is_candidate = is_outside || (self.is_constant(value) && (v < first || count > 0));
-            if count > 0 && is_candidate && !self.is_pinned[v] {
+            let count = std::mem::take(&mut count[v]);
+            if count > 0 && (is_outside || self.is_constant(value)) && !self.is_pinned[v] {
                 counts.push((count, value));
             }
         }
+        self.counts = count;
         counts.sort_by_key(|&(count, value)| (std::cmp::Reverse(count), value));
         let mut chosen = vec![];
         for (_, value) in counts {
@@ -205,34 +199,47 @@ impl Allocator<'_> {
             v if self.is_pinned[v] => Place::Register(self.register[v]),
             v => Place::Slot(self.slot[v]),
         };
-        let moves: Vec<(Phi, Place)> = phis.iter().map(|phi| (*phi, home(phi))).collect();
-        let mut from: Vec<Place> = phis.iter().map(|phi| self.place(phi.next)).collect();
-        let mut pending: Vec<usize> = (0..phis.len()).filter(|&k| from[k] != moves[k].1).collect();
-        // Whether a move reads what another one writes; registers of both classes have the same numbers.
-        let reads = |this: &Self, from: &[Place], reader: usize, writer: usize| {
-            let (source, target) = (moves[reader].0.next, moves[writer].0.value);
-            let is_same_class = this.class(source) == this.class(target) || matches!(from[reader], Place::Slot(_));
-            reader != writer && is_same_class && from[reader] == moves[writer].1
+        // Registers of both classes have the same numbers, slots are common.
+        let key = |value: Value, place: Place| match place {
+            Place::Register(_) => (place, self.class(value)),
+            Place::None | Place::Slot(_) | Place::Constant(_) => (place, VECTOR),
         };
+        let to: Vec<Place> = phis.iter().map(home).collect();
+        let mut from: Vec<Place> = phis.iter().map(|phi| self.place(phi.next)).collect();
+        // The move that writes what each one reads, and the other way round.
+        let writers: HashMap<(Place, usize), usize> =
+            phis.iter().zip(&to).enumerate().map(|(k, (phi, &to))| (key(phi.value, to), k)).collect();
+        let mut pending: BTreeSet<usize> = (0..phis.len()).filter(|&k| from[k] != to[k]).collect();
+        let mut readers: Vec<Vec<usize>> = vec![vec![]; phis.len()];
+        let mut writer: Vec<Option<usize>> = vec![None; phis.len()];
+        for &k in &pending {
+            writer[k] = writers.get(&key(phis[k].next, from[k])).copied().filter(|&other| other != k);
+            writer[k].into_iter().for_each(|other| readers[other].push(k));
+        }
+        let mut n_readers: Vec<usize> = readers.iter().map(Vec::len).collect();
+        let mut ready: BTreeSet<usize> = pending.iter().copied().filter(|&k| n_readers[k] == 0).collect();
         let mut spare = vec![];
-        while !pending.is_empty() {
-            // A move may go first if no other one reads what it writes; a cycle goes through a slot.
-            let is_safe = |&k: &usize| pending.iter().all(|&other| !reads(self, &from, other, k));
-            if let Some(at) = pending.iter().position(is_safe) {
-                let k = pending.remove(at);
-                let (phi, to) = moves[k];
-                self.steps.push(Step::Copy { value: phi.next, from: from[k], to });
+        // A move may go once no other one reads what it writes; a cycle goes through a slot.
+        while let Some(&first) = pending.first() {
+            if let Some(k) = ready.pop_first() {
+                pending.remove(&k);
+                self.steps.push(Step::Copy { value: phis[k].next, from: from[k], to: to[k] });
+                if let Some(other) = writer[k] {
+                    n_readers[other] -= 1;
+                    if n_readers[other] == 0 && pending.contains(&other) {
+                        ready.insert(other);
+                    }
+                }
                 continue;
             }
-            let (phi, to) = moves[pending[0]];
             let slot = self.free_slot();
             spare.push(slot);
-            self.steps.push(Step::Copy { value: phi.value, from: to, to: Place::Slot(slot) });
-            for &other in &pending {
-                if reads(self, &from, other, pending[0]) {
-                    from[other] = Place::Slot(slot);
-                }
+            self.steps.push(Step::Copy { value: phis[first].value, from: to[first], to: Place::Slot(slot) });
+            for reader in std::mem::take(&mut readers[first]).into_iter().filter(|reader| pending.contains(reader)) {
+                (from[reader], writer[reader]) = (Place::Slot(slot), None);
             }
+            n_readers[first] = 0;
+            ready.insert(first);
         }
         self.free_slots.extend(spare);
     }

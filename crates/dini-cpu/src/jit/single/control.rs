@@ -225,7 +225,7 @@ impl Lowering<'_> {
         });
         let mut written = Written { slots: BTreeSet::new(), types: types.collect() };
         written.step(step);
-        if self.depth == 0 {
+        if self.around.is_empty() {
             self.preload(step, &written)?;
         }
         let effect = Effect::of(step);
@@ -258,7 +258,7 @@ impl Lowering<'_> {
         self.origins.push(origin);
         self.lanes.event(Event::Start(of));
         written.slots.iter().for_each(|&slot| self.forget_loaded(slot));
-        self.depth += 1;
+        self.around.push(self.loads.len());
         let states = inits.into_iter().map(|(slot, dtype, inits)| self.state(slot, dtype, &inits)).collect();
         Some((of, states, before))
     }
@@ -363,7 +363,6 @@ impl Lowering<'_> {
 
     /// Notes the end of a loop.
     fn end(&mut self, of: usize, rounds: Rounds, states: &[State]) {
-        self.depth -= 1;
         let end = self.lanes.insts.len();
         self.lanes.event(Event::End(of));
         let l = &mut self.lanes.loops[of];
@@ -371,7 +370,8 @@ impl Lowering<'_> {
         l.phis = states.iter().flat_map(|state| &state.phis).copied().collect();
         let start = l.start;
         self.lanes.forget_since(start);
-        self.loaded.retain(|_, value| value.index() < start);
+        let n_loads = self.around.pop().expect("the loop began");
+        self.forget_loads(n_loads, start);
     }
 
     fn switch(
@@ -407,9 +407,8 @@ impl Lowering<'_> {
             self.origins.push(0);
             self.lanes.event(Event::Start(of));
             self.lanes.event(Event::Test(of));
-            self.depth += 1;
-            let loaded = self.loaded.clone();
-            written.slots.iter().for_each(|&slot| self.forget_loaded(slot));
+            self.around.push(self.loads.len());
+            let forgotten: Vec<_> = written.slots.iter().filter_map(|slot| self.loaded.remove_entry(slot)).collect();
             let mut states: Vec<State> =
                 results.iter().map(|(slot, dtype, values)| self.state(*slot, *dtype, values)).collect();
             // A branch finds in the results' slots what stood there before.
@@ -420,7 +419,7 @@ impl Lowering<'_> {
                 *is_kept &= state.is_kept;
             }
             self.end(of, Rounds::If(test), &states);
-            self.loaded.extend(loaded);
+            self.loaded.extend(forgotten);
             for (result, state) in results.iter_mut().zip(states) {
                 result.2 = state.phis.iter().map(|phi| phi.value).collect();
             }

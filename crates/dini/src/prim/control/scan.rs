@@ -305,7 +305,7 @@ fn divide(p: &Scan, unknown: &[bool]) -> Result<Halves> {
     // What is constant has no effect, so those of the body stay with the steps.
     let only_caps: Vec<bool> = (0..body.inputs.len()).map(|i| i < n_caps).collect();
     let hoisted = drop_inputs(&without_effects(body, &hoisted), &only_caps);
-    let known = p.with(dce(body, &stepped, true).program.clone(), n_caps, n_carry);
+    let known = p.with(dce(body, &stepped, true).program, n_caps, n_carry);
 
     // Unknown body: (hoisted residuals, unknown captures | unknown carry | other residuals, unknown stacked).
     let avals = split.unknown.in_avals();

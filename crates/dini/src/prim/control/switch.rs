@@ -236,7 +236,7 @@ fn switch_transpose(p: &Switch, cts: &[Option<Array>], xs: &[Operand]) -> Result
 
 fn switch_dce(p: &Switch, used: &[bool]) -> CutEqn {
     let cuts: Vec<_> = p.branches.iter().map(|b| dce(b, used, false)).collect();
-    let inputs = union(cuts.iter().map(|c| c.used_inputs.clone()));
+    let inputs = union(cuts.into_iter().map(|c| c.used_inputs));
     let branches = p.branches.iter().map(|b| drop_inputs(&dce(b, used, true).program, &inputs)).collect();
     CutEqn {
         prim: Switch { branches }.into(),

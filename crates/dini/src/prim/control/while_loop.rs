@@ -231,7 +231,7 @@ fn while_split(p: &While, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option<V
         range.filter(|&i| !unknown[i] && (i < n || known[i - n])).map(|i| xs[i].clone()).collect()
     };
     let (cond_caps, body_caps, init) = (pick(0..p.n_cond), pick(p.n_cond..n), pick(n..xs.len()));
-    let new = While { cond: known_cond, body: body.program.clone(), n_cond: cond_caps.len(), n_body: body_caps.len() };
+    let new = While { cond: known_cond, body: body.program, n_cond: cond_caps.len(), n_body: body_caps.len() };
     let known_outs = bind(new, &[cond_caps, body_caps, init].concat())?;
     // The known loop has shown its values already.
     let again = While { cond: silent(&p.cond), body: silent(&p.body), ..p.clone() };

@@ -99,7 +99,7 @@ fn split(p: &Checkpoint, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option<Ve
     let halves = split_program(&widened, &unknown, &[])?;
     let n_known = halves.unknown_out.iter().filter(|u| !**u).count();
     let results: Vec<bool> = (0..halves.known.outputs.len()).map(|i| i < n_known).collect();
-    let known_program = dce(&halves.known, &results, true).program.clone();
+    let known_program = dce(&halves.known, &results, true).program;
     let known_mask: Vec<bool> = unknown.iter().map(|u| !u).collect();
     let known_operands = keep(xs, &known_mask);
     let mut known = bind(super::super::call::Call { program: known_program }, &known_operands)?;
@@ -121,7 +121,7 @@ fn split(p: &Checkpoint, cx: &PartialEval<'_>, xs: &[Array]) -> Result<Option<Ve
         Ok(keep(&outs, unknown_out))
     })?;
     let n = again.program.outputs.len();
-    let again = dce(&again.program, &vec![true; n], true).program.clone();
+    let again = dce(&again.program, &vec![true; n], true).program;
     let operands = [known_operands, values, keep(xs, &unknown)].concat();
     let recorded = cx.record(p.with(again), &operands)?;
     Ok(Some(merge(unknown_out, known, recorded)))
