@@ -254,10 +254,6 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
         Step::ArgReduce { from, to, largest, axis: _ } => {
             leaf(format!("arg{} of {from}", if *largest { "max" } else { "min" }), moved(from.bytes(), to.bytes()))
         }
-        Step::Cumulative { to, combine, from: _, axis: _, reverse: _ } => {
-            let cost = Cost { flops: to.len as u64, ..moved(to.bytes(), to.bytes()) };
-            leaf(format!("cumulative {combine:?} of {}[{}]", to.dtype, to.len), cost)
-        }
         Step::DynamicSlice { from, starts, window, to: _ } => {
             let bytes = window.len() * from.dtype.size();
             leaf(format!("dynamic slice of {from}"), moved(bytes + starts.bytes(), bytes))
@@ -363,11 +359,14 @@ fn explain_kernel(kernel: &Kernel, slots: &[SlotId], cached: &Cached) -> Explain
         if !cached.written.contains(&slots[store.to().0 as usize]) {
             cost.bytes_written += (to.len * to.dtype.size()) as u64;
         }
-        if let Store::Reduce { combine, .. } = store {
-            *ops.entry(format!("reduce {combine:?}").to_lowercase()).or_default() += 1;
-            if to.dtype.is_inexact() {
-                cost.flops += kernel.len as u64;
-            }
+        let (kind, combine) = match store {
+            Store::Write { .. } => continue,
+            Store::Reduce { combine, .. } => ("reduce", combine),
+            Store::Cumulative { combine, .. } => ("cumulative", combine),
+        };
+        *ops.entry(format!("{kind} {combine:?}").to_lowercase()).or_default() += 1;
+        if to.dtype.is_inexact() {
+            cost.flops += kernel.len as u64;
         }
     }
     let read = read.iter().zip(&kernel.operands).zip(slots).filter(|(_, slot)| !cached.touched.contains(slot));

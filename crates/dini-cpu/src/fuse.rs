@@ -1,7 +1,7 @@
 //! Fusion: from a graph to kernels and the operations that are not kernels, in execution order.
 //!
 //! - Elementwise operations over the same number of points become one kernel wherever the order of execution allows
-//!   it; reductions join the kernel that computes their operand. Nothing is computed twice.
+//!   it; reductions and cumulative operations join the kernel that computes their operand. Nothing is computed twice.
 //! - Views never move data: a chain of views, and of paddings with constants, becomes the access of a load. A view is
 //!   copied only if something other than a kernel reads it, or if two views do not compose to a strided box.
 //! - Single elements at indices are read where they are used, by the kernel that computes the indices. (Few of them are
@@ -130,6 +130,7 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
                 fuser.resolved[out.0 as usize] = Resolved { base: Base::Count(*dtype), access };
             }
             Op::Reduce { combine, axes } => fuser.reduce(node, *combine, axes),
+            Op::Cumulative { combine, axis, reverse } => fuser.cumulative(node, *combine, *axis, *reverse),
             Op::Assemble { boxes } => fuser.assemble(position, boxes),
             Op::Gather { n_batch, mode } => fuser.gather(position, *n_batch, *mode),
             Op::Const(value) => {
@@ -137,7 +138,6 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
                 fuser.groups.add_constant(position, out);
             }
             Op::ArgReduce { .. }
-            | Op::Cumulative { .. }
             | Op::DynamicSlice { .. }
             | Op::DynamicUpdate { .. }
             | Op::Scatter { .. }
@@ -230,7 +230,21 @@ impl Fuser<'_> {
         });
         let read = Resolved { base: self.resolved(arg).base, access };
         let group = self.place(self.len(arg), std::slice::from_ref(&read), Some(space));
-        self.groups.add_sink(group, Sink { out, combine, read });
+        self.groups.add_sink(group, Sink { out, combine, read, is_cumulative: false });
+    }
+
+    fn cumulative(&mut self, node: &Node, combine: Combine, axis: usize, backward: bool) {
+        let (out, arg) = (node.first_out, node.args[0]);
+        let shape = &self.graph.type_of(arg).shape;
+        if shape[axis] == 1 {
+            self.resolved[out.0 as usize] = self.resolved(arg).clone();
+            return;
+        }
+        let (_, space) = reduction_order(shape, &[axis]);
+        let space = ReductionSpace { backward, ..space };
+        let read = self.resolved(arg).clone();
+        let group = self.place(self.len(arg), std::slice::from_ref(&read), Some(space));
+        self.groups.add_sink(group, Sink { out, combine, read, is_cumulative: true });
     }
 
     /// Single elements by one index each are read by the kernel that has the indices; whatever else is gathered is an
@@ -326,6 +340,7 @@ fn reduction_order(shape: &[usize], axes: &[usize]) -> (Vec<usize>, ReductionSpa
     let (reduced, outer): (Vec<usize>, Vec<usize>) = (0..n_front).partition(is_reduced);
     let inner: Vec<usize> = (n_front..shape.len()).collect();
     let extent = |axes: &[usize]| axes.iter().map(|&axis| shape[axis]).product();
-    let space = ReductionSpace { outer: extent(&outer), reduced: extent(&reduced), inner: extent(&inner) };
+    let [outer_len, reduced_len, inner_len] = [&outer, &reduced, &inner].map(|axes| extent(axes));
+    let space = ReductionSpace { outer: outer_len, reduced: reduced_len, inner: inner_len, backward: false };
     ([outer, reduced, inner].concat(), space)
 }

@@ -6,7 +6,9 @@
 mod build;
 mod check;
 mod contract;
+mod expand;
 mod print;
+mod rewrite;
 pub(crate) mod strided;
 
 use crate::{buffer::Buffer, dtype::DType, scalar::ScalarOp};

@@ -11,6 +11,7 @@ mod frames;
 mod lanewise;
 mod places;
 mod reduce;
+mod running;
 mod scalar;
 mod single;
 mod strided;
@@ -344,7 +345,6 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watc
             Step::Strips { .. } => unreachable!("compiled to one launch"),
             Step::Assemble { .. }
             | Step::ArgReduce { .. }
-            | Step::Cumulative { .. }
             | Step::DynamicSlice { .. }
             | Step::DynamicUpdate { .. }
             | Step::Gather { .. }
@@ -374,10 +374,6 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
             }),
             Step::ArgReduce { from, to, axis, largest } => {
                 builtin::arg_reduce(frame.read(*from), *axis, *largest, frame.write(*to));
-            }
-            Step::Cumulative { from, to, axis, combine, reverse } => {
-                let folds = reduce::folds(*combine, to.dtype);
-                (folds.running)(frame.read(Tensor { slot: *from, ..*to }), *axis, *reverse, frame.write(*to));
             }
             Step::DynamicSlice { from, starts, to, window } => with_bits!(from.dtype, Bits => {
                 let out = frame.write_bits::<Bits>(*to, window.len());

@@ -61,6 +61,8 @@ pub(crate) struct ReductionSpace {
     pub outer: usize,
     pub reduced: usize,
     pub inner: usize,
+    /// Whether cumulative results begin with the last place of the reduced axis. There are no others then.
+    pub backward: bool,
 }
 
 /// Computes one register at every point.
@@ -113,20 +115,22 @@ pub(crate) enum Store {
     Write { from: Reg, to: Operand },
     /// Combined over the reduced axis of [`Kernel::reduction`].
     Reduce { combine: Combine, from: Reg, to: Operand },
+    /// Combined with all that come before along the reduced axis, one after the other: each point to its own place, densely.
+    Cumulative { combine: Combine, from: Reg, to: Operand },
 }
 
 impl Store {
     /// The register that is written.
     pub fn from(&self) -> Reg {
         match self {
-            Store::Write { from, .. } | Store::Reduce { from, .. } => *from,
+            Store::Write { from, .. } | Store::Reduce { from, .. } | Store::Cumulative { from, .. } => *from,
         }
     }
 
     /// The operand that is written.
     pub fn to(&self) -> Operand {
         match self {
-            Store::Write { to, .. } | Store::Reduce { to, .. } => *to,
+            Store::Write { to, .. } | Store::Reduce { to, .. } | Store::Cumulative { to, .. } => *to,
         }
     }
 }
@@ -181,7 +185,7 @@ impl Kernel {
             }
             .map_err(|message| format!("r{i}: {message}"))?;
         }
-        if let Some(ReductionSpace { outer, reduced, inner }) = self.reduction
+        if let Some(ReductionSpace { outer, reduced, inner, .. }) = self.reduction
             && outer * reduced * inner != self.len
         {
             return Err(format!("reduction {outer}×{reduced}×{inner} of {} points", self.len));
@@ -191,9 +195,12 @@ impl Kernel {
             let (from, to) = (store.from(), store.to());
             let target = operand(&to)?;
             let len = match (store, self.reduction) {
-                (Store::Write { .. }, _) => self.len,
+                (Store::Write { .. }, _) | (Store::Cumulative { .. }, Some(_)) => self.len,
+                (Store::Reduce { .. }, Some(space)) if space.backward => return Err("reduction backward".into()),
                 (Store::Reduce { .. }, Some(space)) => space.outer * space.inner,
-                (Store::Reduce { .. }, None) => return Err("reduction without a space".into()),
+                (Store::Reduce { .. } | Store::Cumulative { .. }, None) => {
+                    return Err("reduction without a space".into());
+                }
             };
             if from.0 as usize >= self.body.len() || target.dtype != self.dtype(from) || target.len != len {
                 return Err(format!("store of r{} to operand {} does not fit", from.0, to.0));

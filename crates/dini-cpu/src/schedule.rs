@@ -20,7 +20,7 @@ mod tests;
 
 use crate::{
     dtype::DType,
-    graph::{Call, Combine, Graph, OutOfBounds, ScatterKind, Strided, TensorType},
+    graph::{Call, Graph, OutOfBounds, ScatterKind, Strided, TensorType},
     kernel::Kernel,
     linalg::DotPlan,
 };
@@ -157,13 +157,6 @@ pub(crate) enum Step<K> {
         axis: Axis,
         largest: bool,
     },
-    Cumulative {
-        from: SlotId,
-        to: Tensor,
-        axis: Axis,
-        combine: Combine,
-        reverse: bool,
-    },
     DynamicSlice {
         from: Tensor,
         starts: Tensor,
@@ -229,7 +222,8 @@ pub(crate) enum Step<K> {
 
 /// Fuses a graph and plans its memory.
 pub(crate) fn schedule(graph: &Graph) -> Schedule<KernelStep> {
-    let mut schedule = lower::lower(graph);
+    let expanded = graph.has_compositions().then(|| graph.expanded());
+    let mut schedule = lower::lower(expanded.as_ref().unwrap_or(graph));
     let needed = Needed::by_outputs(&schedule.outputs);
     schedule.steps = strips::group(std::mem::take(&mut schedule.steps), &schedule.slots, needed);
     debug_assert_eq!(schedule.check(), Ok(()), "\n{graph}\n{schedule}");
@@ -248,7 +242,6 @@ impl<K> Step<K> {
             | Step::Copy { .. }
             | Step::Assemble { .. }
             | Step::ArgReduce { .. }
-            | Step::Cumulative { .. }
             | Step::DynamicSlice { .. }
             | Step::DynamicUpdate { .. }
             | Step::Gather { .. }
@@ -278,9 +271,6 @@ impl<K> Step<K> {
             Step::Copy { from, to } => Step::Copy { from, to },
             Step::Assemble { fill, parts, to } => Step::Assemble { fill, parts, to },
             Step::ArgReduce { from, to, axis, largest } => Step::ArgReduce { from, to, axis, largest },
-            Step::Cumulative { from, to, axis, combine, reverse } => {
-                Step::Cumulative { from, to, axis, combine, reverse }
-            }
             Step::DynamicSlice { from, starts, to, window } => Step::DynamicSlice { from, starts, to, window },
             Step::DynamicUpdate { update, starts, to, window } => Step::DynamicUpdate { update, starts, to, window },
             Step::Gather { from, indices, to, places, mode } => Step::Gather { from, indices, to, places, mode },

@@ -110,8 +110,8 @@ fn what_was_written_is_read_next() {
     let backwards = Op::View(Strided { shape: vec![n], strides: vec![-1], offset: n - 1 });
     let cumulative = Op::Cumulative { combine: dini_cpu::graph::Combine::Max, axis: 0, reverse: false };
     let t = TensorType::new(DType::F64, &[n]);
-    let largest = graph.push(cumulative, &[square], vec![t.clone()], 0);
-    let backwards = graph.push(backwards, &[largest], vec![t], 0);
-    graph.outputs = vec![map(&mut graph, ScalarOp::Sub, &[backwards, square])];
+    let backwards = graph.push(backwards, &[square], vec![t.clone()], 0);
+    let largest = graph.push(cumulative, &[backwards], vec![t], 0);
+    graph.outputs = vec![map(&mut graph, ScalarOp::Sub, &[largest, square])];
     check("three steps", &graph, &[data(DType::F64, n)], 1);
 }

@@ -82,16 +82,22 @@ fn softmax(m: usize, n: usize) -> (Graph, Vec<Arc<Buffer>>) {
     (graph, vec![waves(m * n, 0.37), waves(m * n, 0.11)])
 }
 
-/// Running sums of rows and elements at places, some of them outside.
+/// Running sums of rows and columns, places of the largest elements along both axes, and elements at places, some of them outside.
 fn rows(m: usize, n: usize) -> (Graph, Vec<Arc<Buffer>>) {
     let mut graph = Graph::new();
     let (x, places) = (graph.input(tensor(F64, &[m, n])), graph.input(tensor(I64, &[m * n, 2])));
     let running = |reverse| Op::Cumulative { combine: Combine::Add, axis: 1, reverse };
     let forward = graph.push(running(false), &[x], vec![tensor(F64, &[m, n])], 0);
     let backward = graph.push(running(true), &[x], vec![tensor(F64, &[m, n])], 0);
+    let square = map(&mut graph, ScalarOp::Mul, &[x, x]);
+    let columns = Op::Cumulative { combine: Combine::Add, axis: 0, reverse: false };
+    let columns = graph.push(columns, &[square], vec![tensor(F64, &[m, n])], 0);
     let gather = Op::Gather { n_batch: 0, mode: OutOfBounds::Zero };
     let gathered = graph.push(gather, &[x, places], vec![tensor(F64, &[m * n])], 0);
-    graph.outputs = vec![forward, backward, gathered];
+    let largest = |axis| Op::ArgReduce { largest: true, axis };
+    let in_column = graph.push(largest(0), &[x], vec![tensor(I64, &[n])], 0);
+    let in_row = graph.push(largest(1), &[x], vec![tensor(I64, &[m])], 0);
+    graph.outputs = vec![forward, backward, columns, gathered, in_column, in_row];
     let place = |i: usize| [(i * 7919 % (m + 1)) as i64, (i * 104_729 % n) as i64];
     let places = Buffer::from_vec((0..m * n).flat_map(place).collect::<Vec<i64>>());
     (graph, vec![waves(m * n, 0.37), Arc::new(places)])

@@ -62,8 +62,12 @@ impl Fuser<'_> {
             stores.push(Store::Write { from, to: builder.operand(value) });
         }
         for sink in &group.sinks {
-            let from = builder.read(&sink.read);
-            stores.push(Store::Reduce { combine: sink.combine, from, to: builder.operand(sink.out) });
+            let (from, to) = (builder.read(&sink.read), builder.operand(sink.out));
+            let combine = sink.combine;
+            stores.push(match sink.is_cumulative {
+                true => Store::Cumulative { combine, from, to },
+                false => Store::Reduce { combine, from, to },
+            });
         }
         members.iter().for_each(|member| builder.registers[member.value.0 as usize] = None);
         let operand_type = |value: &Value| {

@@ -32,7 +32,7 @@ pub(super) enum Producer {
     Node(Time),
     /// A register of a group's kernel.
     Member(GroupId),
-    /// A reduction at the end of a group's kernel.
+    /// A reduction, or cumulative operation, at the end of a group's kernel.
     Sink(GroupId),
 }
 
@@ -62,12 +62,13 @@ pub(super) enum MemberOp {
     },
 }
 
-/// A reduction.
+/// A reduction, or a cumulative operation.
 #[derive(Debug)]
 pub(super) struct Sink {
     pub out: Value,
     pub combine: Combine,
     pub read: Resolved,
+    pub is_cumulative: bool,
 }
 
 /// Operations that share a kernel.

@@ -258,8 +258,27 @@ impl Maker<'_> {
         self.push(Op::View(strided), &[x], t.dtype, &shape);
     }
 
+    /// A long vector as a matrix, or the transpose of one, with what is left over in no row.
+    fn matrix(&mut self, x: Value) -> Value {
+        let t = self.ty(x);
+        let [n] = t.shape[..] else { return x };
+        if n < 500 || self.choices.one_in(3) {
+            return x;
+        }
+        let n_rows = *self.choices.pick(&[1, 2, 3, 8, 16, 30]);
+        let wide = n / n_rows;
+        let (shape, strides) = match self.choices.below(4) {
+            0 => ([wide, n_rows], [n_rows as isize, 1]),
+            1 => ([wide, n_rows], [1, wide as isize]),
+            _ => ([n_rows, wide], [wide as isize, 1]),
+        };
+        let strided = Strided { shape: shape.to_vec(), strides: strides.to_vec(), offset: n - n_rows * wide };
+        self.push(Op::View(strided), &[x], t.dtype, &shape)
+    }
+
     fn reduce(&mut self) {
-        let mut x = self.any();
+        let x = self.any();
+        let mut x = self.matrix(x);
         let t = self.ty(x);
         let all = [Combine::Add, Combine::Max, Combine::Min, Combine::Mul, Combine::And, Combine::Or];
         let admits = |combine: &Combine| math::kernel(combine.scalar_op(), &[t.dtype; 2]).is_some();

@@ -12,7 +12,6 @@ mod tests;
 use super::{Graph, Node, Op, TensorType, Value};
 use crate::{dtype::DType, scalar::ScalarOp};
 use scale::Scale;
-use std::sync::Arc;
 
 impl Graph {
     /// The graph with contractions wherever nothing else reads what is not computed any more, in the graphs of loops and
@@ -75,7 +74,7 @@ impl Contraction<'_> {
         }
         let args: Vec<Value> = node.args.iter().map(|arg| self.renamed[arg.0 as usize]).collect();
         let types = node.outs().map(|out| self.from.type_of(out).clone());
-        self.to.push(with_contracted(&node.op), &args, types, node.origin)
+        self.to.push(node.op.with_nested(Graph::contracted), &args, types, node.origin)
     }
 
     /// Appends a product, or a quotient.
@@ -141,28 +140,5 @@ impl Contraction<'_> {
 
     fn factor(&mut self, scale: Scale, dtype: DType, origin: u32) -> Value {
         self.to.push(Op::Const(scale.factor(dtype)), &[], vec![TensorType::scalar(dtype)], origin)
-    }
-}
-
-/// The operation with its own graphs contracted.
-fn with_contracted(op: &Op) -> Op {
-    match op {
-        Op::While { cond, body, n_cond_captures, n_body_captures } => Op::While {
-            cond: Arc::new(cond.contracted()),
-            body: Arc::new(body.contracted()),
-            n_cond_captures: *n_cond_captures,
-            n_body_captures: *n_body_captures,
-        },
-        Op::Switch { branches } => {
-            Op::Switch { branches: branches.iter().map(|branch| Arc::new(branch.contracted())).collect() }
-        }
-        Op::Scan { body, n_captures, n_carry, length, reverse } => Op::Scan {
-            body: Arc::new(body.contracted()),
-            n_captures: *n_captures,
-            n_carry: *n_carry,
-            length: *length,
-            reverse: *reverse,
-        },
-        other => other.clone(),
     }
 }

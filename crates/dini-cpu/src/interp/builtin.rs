@@ -1,11 +1,10 @@
 //! The operations that are neither kernels nor library calls, as loops over slices. Nothing here knows of slots.
 
-use super::{reduce::Fold, strided};
+use super::strided;
 use crate::{
     element::index_at,
     graph::Strided,
     math::{Scalar, Slice, SliceMut},
-    pool,
     schedule::{Axis, Window},
 };
 
@@ -141,43 +140,4 @@ pub(super) fn dynamic_slice<T: Copy>(x: &[T], starts: Slice<'_>, window: &Window
 
 pub(super) fn dynamic_update<T: Copy>(update: &[T], starts: Slice<'_>, window: &Window, out: &mut [T]) {
     for_each_window_run(window, starts, |i, place, n| out[place..place + n].copy_from_slice(&update[i..i + n]));
-}
-
-/// About how long the step from one element to the next takes, in nanoseconds.
-const NS_PER_STEP: f64 = 1.0;
-
-/// Inclusive running combination along an axis, blocks on several threads where that pays.
-pub(super) fn running<T: Scalar, F: Fold<T>>(x: Slice<'_>, axis: Axis, reverse: bool, out: SliceMut<'_>) {
-    let (x, out) = (x.typed::<T>(), out.typed::<T>());
-    let block = axis.len * axis.inner;
-    pool::for_pieces(out, block, 1, NS_PER_STEP * block as f64, &|first, out| {
-        let x = &x[first * block..][..out.len()];
-        for (x, out) in x.chunks_exact(block).zip(out.chunks_exact_mut(block)) {
-            running_block::<T, F>(x, axis, reverse, out);
-        }
-    });
-}
-
-fn running_block<T: Scalar, F: Fold<T>>(x: &[T], axis: Axis, reverse: bool, out: &mut [T]) {
-    let row = axis.inner;
-    if row == 1 {
-        let mut before = None;
-        let step = |(x, out): (&T, &mut T)| {
-            *out = before.map_or(*x, |before| F::fold(before, *x));
-            before = Some(*out);
-        };
-        let pairs = x.iter().zip(out);
-        return if reverse { pairs.rev().for_each(step) } else { pairs.for_each(step) };
-    }
-    // Row by row, so that neighbours combine together.
-    let at = |k: usize| if reverse { axis.len - 1 - k } else { k } * row;
-    out[at(0)..at(0) + row].copy_from_slice(&x[at(0)..at(0) + row]);
-    for k in 1..axis.len {
-        let (low, high) = out.split_at_mut(at(k).max(at(k - 1)));
-        let (before, now) =
-            if reverse { (&high[..row], &mut low[at(k)..]) } else { (&low[at(k - 1)..], &mut high[..row]) };
-        for ((now, &before), &x) in now.iter_mut().zip(before).zip(&x[at(k)..]) {
-            *now = F::fold(before, x);
-        }
-    }
 }

@@ -4,13 +4,16 @@
 //! [`N_ACCUMULATORS`] that elements take in turns, between tiles by a [`Cascade`], so that the rounding error grows with
 //! the logarithm of the length, as in pairwise summation (Higham, "The accuracy of floating point summation", 1993).
 
-use super::{builtin, places};
+use super::{
+    places,
+    running::{self, Running},
+};
 use crate::{
     dtype::DType,
     graph::Combine,
     kernel::N_ACCUMULATORS,
     math::{Scalar, Slice, SliceMut, level::multiversion},
-    schedule::{Axis, Places},
+    schedule::Places,
 };
 use std::marker::PhantomData;
 
@@ -35,15 +38,18 @@ pub(super) struct Folds {
     pub clear: fn(SliceMut<'_>),
     /// For levels of a width, one after the other: combines one into the next and clears it.
     spill_level: fn(SliceMut<'_>, usize, usize),
-    /// Inclusive running combination along an axis, or from its end.
-    pub running: fn(Slice<'_>, Axis, bool, SliceMut<'_>),
+    /// Cumulative combinations.
+    pub running: Running,
     /// Combines rows named by indices with updates.
     pub scatter: fn(Slice<'_>, Slice<'_>, &Places, SliceMut<'_>),
 }
 
 /// A way to combine elements of one type.
 pub(super) trait Fold<T> {
+    /// What combining nothing gives.
     const IDENTITY: T;
+    /// What changes nothing that is combined with it.
+    const NEUTRAL: T = Self::IDENTITY;
     fn fold(a: T, b: T) -> T;
 }
 
@@ -65,7 +71,6 @@ macro_rules! fold {
 }
 fold! {
     Add {
-        [f32 f64] 0.0, |a, b| a + b;
         [u8 u32 u64 i32 i64] 0, |a, b| a.wrapping_add(b);
         [bool] false, |a, b| a | b;
     }
@@ -100,6 +105,19 @@ fold! {
         [bool] false, |a, b| a | b;
     }
 }
+
+macro_rules! sums_of_floats {
+    ($($t:ty)*) => { $(
+        impl Fold<$t> for Add {
+            const IDENTITY: $t = 0.0;
+            // 0 would make 0 of −0.
+            const NEUTRAL: $t = -0.0;
+            #[inline(always)]
+            fn fold(a: $t, b: $t) -> $t { a + b }
+        }
+    )* };
+}
+sums_of_floats! { f32 f64 }
 
 /// Element i to accumulator i modulo their number, then those together.
 #[inline(always)]
@@ -140,7 +158,7 @@ fn rows_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T]) {
 }
 
 /// A way to combine elements of one type, as one parameter.
-trait Folding {
+pub(super) trait Folding {
     type Element: Scalar;
     type Fold: Fold<Self::Element>;
 }
@@ -208,7 +226,7 @@ fn folds_of<T: Scalar, F: Fold<T>>() -> Folds {
         join: join::<T, F>,
         clear: clear::<T, F>,
         spill_level: spill_level::<T, F>,
-        running: builtin::running::<T, F>,
+        running: running::loops::<Of<T, F>>(),
         scatter: places::scatter_combine::<T, F>,
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
     }
     // Groups that are as many as there are accumulators, or more, begin with the first one again.
     let n_turns = N_ACCUMULATORS / lanes.n_lanes;
-    for &Fold { combine, from, to, accumulators } in *folds {
+    for &Fold { combine, from, to, accumulators, results } in *folds {
         let dtype = kernel.dtype(from);
         let (walk, n_turns) = match accumulators {
             Accumulators::InTurns => (Walk::Accumulators, n_turns),
@@ -90,6 +90,10 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
                 so_far => so_far,
             };
             accumulators[turn] = operations::map(&mut lanes, combination(combine), &[dtype; 2], &[accumulator, from]);
+            if let Some(results) = results {
+                let to = operands.position(&mut lanes, results, dtype);
+                lanes.stores.push(Store { from: accumulators[turn], to, group: group as u8 });
+            }
         }
         for (turn, from) in accumulators.into_iter().enumerate() {
             lanes.stores.push(Store { from, to, group: turn as u8 });

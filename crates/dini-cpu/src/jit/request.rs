@@ -99,6 +99,8 @@ pub(crate) struct Fold {
     /// Where they stand: position in the table of addresses.
     pub to: u32,
     pub accumulators: Accumulators,
+    /// Where what each point makes of its accumulator goes too.
+    pub results: Option<Source>,
 }
 
 /// Which accumulator the point i of a run is combined with.

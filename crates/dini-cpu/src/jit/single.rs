@@ -24,7 +24,7 @@ use crate::{
     dtype::DType,
     element,
     graph::Combine,
-    kernel::{Access, Instruction, Kernel, Reg, Store},
+    kernel::{Access, Instruction, Kernel, ReductionSpace, Reg, Store},
     scalar::ScalarOp,
     schedule::{Effect, KernelStep, Needed, Slot, SlotId, Step},
 };
@@ -260,6 +260,19 @@ impl Lowering<'_> {
                             let row: Vec<Value> = (0..space.reduced).map(|k| all[place(k)]).collect();
                             results.push(self.fold(*combine, dtype, &row)?);
                         }
+                    }
+                    results
+                }
+                Store::Cumulative { combine, .. } => {
+                    let ReductionSpace { outer: _, reduced, inner, backward } = kernel.reduction?;
+                    let (mut results, last) = (all, kernel.len - 1);
+                    for place in (0..=last).map(|i| if backward { last - i } else { i }) {
+                        let before = match (place / inner % reduced, backward) {
+                            (k, true) if k + 1 < reduced => place + inner,
+                            (1.., false) => place - inner,
+                            (_, _) => continue,
+                        };
+                        results[place] = self.combine(*combine, dtype, results[before], results[place]);
                     }
                     results
                 }

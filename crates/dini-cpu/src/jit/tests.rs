@@ -1,5 +1,7 @@
 //! Machine code against the interpreter, bit for bit.
 
+mod cumulative;
+mod extrema;
 mod fallback;
 mod fused;
 mod gathers;

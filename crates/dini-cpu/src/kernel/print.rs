@@ -47,8 +47,8 @@ impl Kernel {
     /// Prints the kernel with the caller's names for its operands.
     pub fn print(&self, f: &mut dyn fmt::Write, indent: &str, name: &dyn Fn(usize) -> String) -> fmt::Result {
         write!(f, "{indent}kernel {}", self.len)?;
-        if let Some(ReductionSpace { outer, reduced, inner }) = self.reduction {
-            write!(f, " = {outer}×({reduced})×{inner}")?;
+        if let Some(ReductionSpace { outer, reduced, inner, backward }) = self.reduction {
+            write!(f, " = {outer}×({reduced}{})×{inner}", if backward { " backward" } else { "" })?;
         }
         f.write_str("\n")?;
         for (i, instruction) in self.body.iter().enumerate() {
@@ -74,6 +74,9 @@ impl Kernel {
                 Store::Write { from, to } => writeln!(f, "{indent}  {} = {from}", name(to.0 as usize))?,
                 Store::Reduce { combine, from, to } => {
                     writeln!(f, "{indent}  {} = {combine:?} {from}", name(to.0 as usize))?;
+                }
+                Store::Cumulative { combine, from, to } => {
+                    writeln!(f, "{indent}  {} = cumulative {combine:?} {from}", name(to.0 as usize))?;
                 }
             }
         }

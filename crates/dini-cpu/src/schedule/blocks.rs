@@ -47,12 +47,6 @@ impl Block<'_> {
                 let to = self.result(out);
                 self.steps.push(Step::ArgReduce { from, to, axis, largest: *largest });
             }
-            Op::Cumulative { combine, axis, reverse } => {
-                let from = self.operand(node.args[0]).slot;
-                let axis = Axis::new(shape(out), *axis);
-                let to = self.result(out);
-                self.steps.push(Step::Cumulative { from, to, axis, combine: *combine, reverse: *reverse });
-            }
             Op::Assemble { boxes } => {
                 let fill = self.operand(node.args[0]).slot;
                 let parts = node.args[1..].iter().zip(boxes).filter(|(_, strided)| !strided.is_empty());
@@ -94,7 +88,7 @@ impl Block<'_> {
                 let to = self.result(out);
                 self.steps.push(Step::Dot { a, b, plan, to });
             }
-            Op::Map(_) | Op::View(_) | Op::Iota { .. } | Op::Reduce { .. } => {
+            Op::Map(_) | Op::View(_) | Op::Iota { .. } | Op::Reduce { .. } | Op::Cumulative { .. } => {
                 unreachable!("{} is part of a kernel", node.op.name())
             }
         }

@@ -81,11 +81,6 @@ fn check_steps(slots: &[Slot], steps: &[Step<KernelStep>]) -> Checked {
                 write(to)?;
                 distinct(slots, &[from.slot], to.slot)?;
             }
-            Step::Cumulative { from, to, .. } => {
-                fits(slots, *from, to.bytes())?;
-                write(to)?;
-                distinct(slots, &[*from], to.slot)?;
-            }
             Step::DynamicSlice { from, starts, to, window } => {
                 read(from)?;
                 read(starts)?;

@@ -135,7 +135,6 @@ fn visit(step: &Step<KernelStep>, reads: &mut FxHashSet<SlotId>, writes: &mut Wr
             access(&[*fill], &[to.slot]);
         }
         Step::ArgReduce { from, to, .. } => access(&[from.slot], &[to.slot]),
-        Step::Cumulative { from, to, .. } => access(&[*from], &[to.slot]),
         Step::DynamicSlice { from, starts, to, .. } => access(&[from.slot, starts.slot], &[*to]),
         Step::DynamicUpdate { update, starts, to, .. } => access(&[*update, starts.slot, to.slot], &[to.slot]),
         Step::Gather { from, indices, to, .. } => access(&[from.slot, indices.slot], &[*to]),

@@ -285,7 +285,7 @@ impl<'a> Block<'a> {
         for store in &kernel.stores {
             let to = store.to().0 as usize;
             let heir = match store {
-                Store::Write { .. } => self.heritage(&kernel, &operands, operands[to]),
+                Store::Write { .. } | Store::Cumulative { .. } => self.heritage(&kernel, &operands, operands[to]),
                 Store::Reduce { .. } => None,
             };
             slots[to] = Some(match heir {

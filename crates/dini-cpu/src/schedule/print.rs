@@ -63,10 +63,6 @@ fn print_steps(steps: &[Step<KernelStep>], f: &mut dyn Write, depth: usize) -> f
             Step::ArgReduce { from, to, axis: _, largest } => {
                 writeln!(f, "{indent}{to} = arg{} {from}", if *largest { "max" } else { "min" })?;
             }
-            Step::Cumulative { from, to, axis: _, combine, reverse } => {
-                let order = if *reverse { " reverse" } else { "" };
-                writeln!(f, "{indent}{to} = cumulative {combine:?}{order} {from}")?;
-            }
             Step::DynamicSlice { from, starts, to, window } => {
                 writeln!(f, "{indent}{to} = dynamic_slice {from} {starts} {:?}", window.sizes)?;
             }

@@ -149,10 +149,14 @@ impl Shared {
             return false;
         }
         let points = kernel.len / n_rows;
+        // Cumulative results are not those of all points.
+        let is_cumulative = kernel.stores.iter().any(|store| matches!(store, Store::Cumulative { .. }));
         let is_total = match kernel.reduction {
             None => false,
             Some(ReductionSpace { outer, .. }) if outer.is_multiple_of(n_rows) => false,
-            Some(ReductionSpace { outer, reduced, .. }) if outer == 1 && reduced == kernel.len => true,
+            Some(ReductionSpace { outer, reduced, .. }) if outer == 1 && reduced == kernel.len && !is_cumulative => {
+                true
+            }
             Some(_) => return false,
         };
         if is_total && kernel.len <= REDUCTION_TILE {

@@ -46,10 +46,18 @@ fn slots_are_used_again() {
         s0: input 0
         s1: temporary 32
         s2: result 32
-        s1:f64[4] = cumulative Add s0
-        s2:f64[4] = cumulative Add s1
-        s1:f64[4] = cumulative Add s2
-        s2:f64[4] = cumulative Add s1
+        kernel 4 = 1×(4)×1
+          r0:f64 = s0[]
+          s1 = cumulative Add r0
+        kernel 4 = 1×(4)×1
+          r0:f64 = s1[]
+          s2 = cumulative Add r0
+        kernel 4 = 1×(4)×1
+          r0:f64 = s2[]
+          s1 = cumulative Add r0
+        kernel 4 = 1×(4)×1
+          r0:f64 = s1[]
+          s2 = cumulative Add r0
         return s2:f64[4]";
     check(g, &[x], expected);
 }
@@ -63,7 +71,9 @@ fn elementwise_results_replace_operands_that_die() {
     let expected = "
         s0: input 0
         s1: result 32
-        s1:f64[4] = cumulative Add s0
+        kernel 4 = 1×(4)×1
+          r0:f64 = s0[]
+          s1 = cumulative Add r0
         kernel 4
           r0:f64 = s1[]
           r1:f64 = Sin r0
@@ -93,7 +103,9 @@ fn states_of_loops_trade_places() {
         s1 = copy s0:f64[4]
         s2 = copy s0:f64[4]
         scan 3
-          s3:f64[4] = cumulative Add s1
+          kernel 4 = 1×(4)×1
+            r0:f64 = s1[]
+            s3 = cumulative Add r0
           kernel 4
             r0:f64 = s3[]
             r1:f64 = s2[]

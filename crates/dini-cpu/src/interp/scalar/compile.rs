@@ -28,7 +28,6 @@ pub(in crate::interp) fn is_scalar(step: &Step<KernelStep>, slots: &[Slot]) -> b
         Step::Strips { .. }
         | Step::Assemble { .. }
         | Step::ArgReduce { .. }
-        | Step::Cumulative { .. }
         | Step::DynamicSlice { .. }
         | Step::DynamicUpdate { .. }
         | Step::Gather { .. }
@@ -217,7 +216,6 @@ impl Compiler<'_> {
             Step::Strips { .. }
             | Step::Assemble { .. }
             | Step::ArgReduce { .. }
-            | Step::Cumulative { .. }
             | Step::DynamicSlice { .. }
             | Step::DynamicUpdate { .. }
             | Step::Gather { .. }
@@ -289,7 +287,9 @@ impl Compiler<'_> {
     /// stand in the slot's register at once.
     fn direct(&self, kernel: &Kernel, slots: &[SlotId], last_uses: &[usize], reg: Reg) -> Option<SlotId> {
         let to = kernel.stores.iter().find_map(|store| match store {
-            Store::Write { from, to } | Store::Reduce { from, to, .. } => (*from == reg).then_some(*to),
+            Store::Write { from, to } | Store::Reduce { from, to, .. } | Store::Cumulative { from, to, .. } => {
+                (*from == reg).then_some(*to)
+            }
         })?;
         let slot = slots[to.0 as usize];
         let is_read_later = kernel.body.iter().enumerate().any(|(i, instruction)| {

@@ -122,10 +122,16 @@ impl Compiler<'_> {
         reads.any(|from| self.slots[from.0 as usize] == slot)
     }
 
+    /// Whether a register stands in memory for all points.
+    fn is_operand(&self, reg: Reg) -> bool {
+        let is_load = matches!(&self.kernel.body[reg.0 as usize], KernelInstruction::Load { .. });
+        is_load && self.places[reg.0 as usize].advance > 0
+    }
+
     /// The operand that a register is stored to and may be written to directly.
     fn direct_store(&self, reg: Reg) -> Option<usize> {
         let to = self.kernel.stores.iter().find_map(|store| match store {
-            Store::Write { from, to } => (*from == reg).then_some(to.0 as usize),
+            Store::Write { from, to } | Store::Cumulative { from, to, .. } => (*from == reg).then_some(to.0 as usize),
             Store::Reduce { .. } => None,
         })?;
         (!self.is_in_place(to)).then_some(to)
@@ -259,7 +265,9 @@ impl Compiler<'_> {
     fn stores(&mut self) {
         for store in &self.kernel.stores {
             match store {
-                Store::Write { from, to } => {
+                // What combines is read from memory where it is.
+                Store::Cumulative { from, .. } if self.is_operand(*from) => {}
+                Store::Write { from, to } | Store::Cumulative { from, to, .. } => {
                     let (from, to) = (self.places[from.0 as usize], self.operand(to.0 as usize, 0));
                     let is_done = from.base == to.base && from.advance == to.advance && !from.is_uniform;
                     if !is_done {
@@ -277,6 +285,11 @@ impl Compiler<'_> {
         for store in &self.kernel.stores {
             match store {
                 Store::Write { .. } => {}
+                Store::Cumulative { combine, from, to } => {
+                    let to = self.operand(to.0 as usize, 0);
+                    let from = if self.is_operand(*from) { self.places[from.0 as usize] } else { to };
+                    sinks.push(Fold { combine: *combine, from: Partial::Points(from), to, is_cumulative: true });
+                }
                 Store::Reduce { combine, from, to } => {
                     let mut from = self.places[from.0 as usize];
                     if from.is_uniform {
@@ -285,7 +298,8 @@ impl Compiler<'_> {
                         from = to;
                     }
                     let from = Partial::Points(from);
-                    sinks.push(Fold { combine: *combine, from, to: self.operand(to.0 as usize, 0) });
+                    let to = self.operand(to.0 as usize, 0);
+                    sinks.push(Fold { combine: *combine, from, to, is_cumulative: false });
                 }
             }
         }
@@ -350,7 +364,11 @@ fn ns_per_point(kernel: &Kernel) -> f64 {
         // Where no other one was.
         KernelInstruction::Gather(_) => 2.0,
     };
-    kernel.body.iter().map(of_instruction).sum::<f64>() + 0.2 * kernel.stores.len() as f64
+    let of_store = |store: &Store| match store {
+        Store::Cumulative { .. } => 0.4,
+        Store::Write { .. } | Store::Reduce { .. } => 0.2,
+    };
+    kernel.body.iter().map(of_instruction).sum::<f64>() + kernel.stores.iter().map(of_store).sum::<f64>()
 }
 
 fn map(op: ScalarOp, args: &[Place], to: Place) -> Instruction {

@@ -6,17 +6,22 @@
 //! tile, or row by row, in the same order.
 //!
 //! Tiles that combine to the same results make up a *part*. Parts are independent of each other; where they are few,
-//! threads divide them into [`stretches`].
+//! threads divide them into [`stretches`]. [`cumulative`] results go along.
 
+mod cumulative;
 mod stretches;
 
 use super::{Base, Place, TileProgram, compile::CELL_ALIGNMENT};
 use crate::{
     dtype::DType,
     graph::Combine,
-    interp::reduce::{self, Cascade, Folds, n_levels},
+    interp::{
+        reduce::{self, Cascade, Folds, n_levels},
+        running::ABREAST,
+    },
     kernel::{N_ACCUMULATORS, ReductionSpace},
 };
+use cumulative::{Cumulative, in_order};
 use std::ops::Range;
 pub(super) use stretches::Stretches;
 
@@ -31,6 +36,7 @@ pub(super) struct Reduction {
     /// Whether the body combines each row of points as wide as the accumulator with its lowest level.
     is_combined: bool,
     sinks: Vec<Sink>,
+    cumulative: Vec<Cumulative>,
     /// How parts are divided, if there are few.
     stretches: Option<Stretches>,
 }
@@ -56,6 +62,8 @@ enum Plan {
     Rows { per_tile: usize, group: usize },
     /// Tiles of this many points of one row.
     Columns { per_tile: usize },
+    /// Cumulative results alone, of long rows side by side.
+    Abreast,
 }
 
 /// What a tile leaves to be combined.
@@ -75,6 +83,8 @@ pub(super) struct Fold {
     pub combine: Combine,
     pub from: Partial,
     pub to: Place,
+    /// Whether all results on the way are wanted.
+    pub is_cumulative: bool,
 }
 
 #[derive(Debug)]
@@ -110,7 +120,7 @@ impl Plan {
     fn new(space: ReductionSpace, tile: usize, folds: &[Fold]) -> Plan {
         let has_accumulators = folds.iter().any(|fold| matches!(fold.from, Partial::Accumulators(_)));
         let is_combined = folds.iter().any(|fold| matches!(fold.from, Partial::Combined { .. }));
-        let ReductionSpace { outer, reduced, inner } = space;
+        let ReductionSpace { outer, reduced, inner, .. } = space;
         let block = reduced * inner;
         if outer == 0 || block == 0 {
             Plan::Empty
@@ -120,6 +130,8 @@ impl Plan {
             Plan::Rows { per_tile: reduced, group: 1 }
         } else if block <= tile {
             Plan::Blocks { per_tile: tile / block }
+        } else if inner == 1 && outer > 1 && folds.iter().all(|fold| fold.is_cumulative) {
+            Plan::Abreast
         } else if inner == 1 {
             Plan::Runs { per_tile: tile }
         } else if inner <= tile {
@@ -133,7 +145,7 @@ impl Plan {
     /// Tiles that combine to the same results.
     fn tiles_per_part(self, space: ReductionSpace) -> usize {
         match self {
-            Plan::Empty | Plan::Blocks { .. } => 0,
+            Plan::Empty | Plan::Blocks { .. } | Plan::Abreast => 0,
             Plan::Runs { per_tile } | Plan::Rows { per_tile, .. } => space.reduced.div_ceil(per_tile),
             Plan::Columns { .. } => space.reduced,
         }
@@ -146,6 +158,7 @@ impl Plan {
             Plan::Runs { .. } => 1,
             Plan::Rows { group, .. } => group * space.inner,
             Plan::Columns { per_tile } => per_tile,
+            Plan::Abreast => ABREAST,
         }
     }
 }
@@ -162,8 +175,11 @@ impl Reduction {
     ) -> Reduction {
         let plan = Plan::new(space, tile, &folds);
         let is_combined = folds.iter().any(|fold| matches!(fold.from, Partial::Combined { .. }));
-        let mut reduction = Reduction { space, plan, is_combined, sinks: vec![], stretches: None };
-        reduction.stretches = Stretches::new(plan, space, reduction.n_units());
+        let mut reduction = Reduction { space, plan, is_combined, sinks: vec![], cumulative: vec![], stretches: None };
+        let (cumulative, folds): (Vec<Fold>, Vec<Fold>) = folds.into_iter().partition(|fold| fold.is_cumulative);
+        if cumulative.is_empty() {
+            reduction.stretches = Stretches::new(plan, space, reduction.n_units());
+        }
         let n_levels = n_levels(plan.tiles_per_part(space));
         let n_stretches = reduction.stretches.map_or(0, |stretches| stretches.n);
         let mut place = |known: Option<u32>, base: fn(usize) -> Base, n: usize, dtype: DType, bytes: &mut usize| {
@@ -176,14 +192,20 @@ impl Reduction {
             bases[at as usize] = base(offset);
             Place { base: at, dtype, advance: 0, is_uniform: false }
         };
-        let sink = |Fold { combine, from, to }: Fold| {
-            let known = if let Partial::Combined { base } = from { Some(base) } else { None };
+        let base = |from: Partial| if let Partial::Combined { base } = from { Some(base) } else { None };
+        let of_results = cumulative.into_iter().map(|Fold { combine, from, to, .. }| {
+            let state = place(base(from), |offset| Base::Scratch { offset }, 1, to.dtype, scratch_bytes);
+            Cumulative::new(reduce::folds(combine, to.dtype).running, from, to, state)
+        });
+        let cumulative = of_results.collect();
+        let sink = |Fold { combine, from, to, .. }: Fold| {
+            let known = base(from);
             let levels = place(known, |offset| Base::Scratch { offset }, n_levels, to.dtype, scratch_bytes);
             let stretches = place(None, |offset| Base::Shared { offset }, n_stretches, to.dtype, shared_bytes);
             Sink { folds: reduce::folds(combine, to.dtype), from, to, levels, stretches: stretches.by_elements() }
         };
         let sinks = folds.into_iter().map(sink).collect();
-        Reduction { sinks, ..reduction }
+        Reduction { sinks, cumulative, ..reduction }
     }
 }
 
@@ -206,7 +228,7 @@ impl TileProgram {
     /// # Safety
     /// As for [`TileProgram::run`].
     pub(super) unsafe fn reduce(&self, reduction: &Reduction, bases: &mut [*mut u8], units: Range<usize>) {
-        let ReductionSpace { outer: _, reduced, inner } = reduction.space;
+        let ReductionSpace { outer: _, reduced, inner, backward: _ } = reduction.space;
         match reduction.plan {
             Plan::Empty => {
                 for sink in &reduction.sinks {
@@ -226,9 +248,12 @@ impl TileProgram {
                             let out = sink.to.write(bases, block * inner, n * inner);
                             (sink.folds.blocks)(from.read(bases, start, n_points), out, reduced, inner);
                         }
+                        self.accumulate_blocks(reduction, bases, start, n_points);
                     }
                 }
             }
+            // SAFETY: promised by the caller.
+            Plan::Abreast => unsafe { self.accumulate_abreast(reduction, bases, units) },
             Plan::Runs { .. } | Plan::Rows { .. } | Plan::Columns { .. } => {
                 for part in units {
                     let all = reduction.whole_part(part);
@@ -274,6 +299,8 @@ impl TileProgram {
     /// # Safety
     /// As for [`TileProgram::run`].
     unsafe fn open_part(&self, reduction: &Reduction, bases: &[*mut u8], part: Part) {
+        // SAFETY: promised by the caller.
+        unsafe { self.restart(reduction, bases, part) }
         for sink in &reduction.sinks {
             // SAFETY: promised by the caller; levels have room for the widest part.
             (sink.folds.clear)(unsafe { sink.levels.write(bases, 0, n_levels(part.n_tiles) * part.width) });
@@ -294,14 +321,15 @@ impl TileProgram {
         cascade: &mut Cascade,
     ) {
         let width = part.width;
-        for tile in tiles {
+        for tile in in_order(tiles, reduction.space.backward) {
             let start = part.first + tile * part.stride;
             let n_points = if tile + 1 == part.n_tiles { part.last_tile } else { part.tile };
             // SAFETY: promised by the caller; levels have room for the widest part.
             unsafe {
                 let row = if reduction.is_combined { width } else { n_points };
-                for from in (start..start + n_points).step_by(row) {
-                    self.run_tile(bases, from, row.min(start + n_points - from));
+                for row_idx in in_order(0..n_points.div_ceil(row), reduction.space.backward) {
+                    let before = row_idx * row;
+                    self.run_tile(bases, start + before, row.min(n_points - before));
                 }
                 let n_full = cascade.push(n_levels);
                 for sink in &reduction.sinks {
@@ -316,6 +344,7 @@ impl TileProgram {
                     }
                     sink.folds.spill(sink.levels.write(bases, 0, n_levels * width), width, n_full);
                 }
+                self.accumulate(reduction, bases, part, start, n_points);
             }
         }
     }
@@ -361,9 +390,14 @@ impl Reduction {
     /// Units for each place of the outer axis.
     pub fn units_per_block(&self) -> usize {
         match self.plan {
-            Plan::Empty | Plan::Blocks { .. } | Plan::Runs { .. } | Plan::Rows { .. } => 1,
+            Plan::Empty | Plan::Blocks { .. } | Plan::Runs { .. } | Plan::Rows { .. } | Plan::Abreast => 1,
             Plan::Columns { per_tile } => self.space.inner.div_ceil(per_tile),
         }
+    }
+
+    /// How many units go together at least.
+    pub fn units_together(&self) -> usize {
+        if matches!(self.plan, Plan::Abreast) { ABREAST } else { 1 }
     }
 
     /// How parts are divided, if there are few.
@@ -382,10 +416,10 @@ impl Reduction {
     }
 
     fn part(&self, tile: usize, part: usize) -> Part {
-        let ReductionSpace { outer: _, reduced, inner } = self.space;
+        let ReductionSpace { outer: _, reduced, inner, backward: _ } = self.space;
         let n_tiles = self.plan.tiles_per_part(self.space);
         match self.plan {
-            Plan::Empty | Plan::Blocks { .. } => unreachable!("not reduced by parts"),
+            Plan::Empty | Plan::Blocks { .. } | Plan::Abreast => unreachable!("not reduced by parts"),
             Plan::Runs { .. } => Part {
                 first: part * reduced,
                 stride: tile,

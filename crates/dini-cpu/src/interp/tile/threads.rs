@@ -41,7 +41,7 @@ impl TileProgram {
         let (n, together) = match (&self.reduction, stretches) {
             (None, _) => (self.len, super::compile::MAX_TILE),
             (Some(_), Some(stretches)) => (stretches.n, 1),
-            (Some(reduction), None) => (reduction.n_units(), 1),
+            (Some(reduction), None) => (reduction.n_units(), reduction.units_together()),
         };
         Units { n, together, ns: self.ns() / n.max(1) as f64, stretches }
     }

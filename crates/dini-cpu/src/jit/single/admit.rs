@@ -66,7 +66,6 @@ fn cost(step: &Step<KernelStep>) -> Option<usize> {
         Step::Copy { from, to: _ } => handled(&[from.dtype], &[from.len], from.len),
         Step::Assemble { to, .. } => handled(&[to.dtype], &[to.len], to.len),
         Step::ArgReduce { from, to, .. } => handled(&[from.dtype], &[from.len, to.len], 6 * from.len),
-        Step::Cumulative { to, .. } => handled(&[to.dtype], &[to.len], to.len),
         Step::DynamicSlice { from, starts, window, .. } => {
             let n_starts = window.max_starts.iter().map(|max| max + 1).product::<usize>();
             let cost = window.len().max(2).saturating_mul(n_starts);
@@ -129,9 +128,9 @@ fn of_kernel(kernel: &Kernel) -> Option<usize> {
         Instruction::Load { .. } | Instruction::Map { .. } => true,
     };
     let is_sequential = |store: &Store| match (store, kernel.reduction) {
-        (Store::Write { .. }, _) => true,
+        (Store::Write { .. }, _) | (Store::Cumulative { .. }, Some(_)) => true,
         (Store::Reduce { .. }, Some(space)) => space.reduced > 0 && (space.inner > 1 || space.reduced < SEQUENTIAL),
-        (Store::Reduce { .. }, None) => false,
+        (Store::Reduce { .. } | Store::Cumulative { .. }, None) => false,
     };
     let of_instruction = |instruction: &Instruction| match instruction {
         Instruction::Map { op, .. } => match work(*op) {

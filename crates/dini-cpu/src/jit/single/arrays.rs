@@ -34,17 +34,6 @@ impl Lowering<'_> {
                 }
                 self.write(to.slot, to.dtype, values);
             }
-            Step::Cumulative { from, to, axis, combine, reverse } => {
-                let mut values = self.tensor(Tensor { slot: *from, ..*to })?;
-                for start in starts(*axis) {
-                    let place = |k: usize| start + if *reverse { axis.len - 1 - k } else { k } * axis.inner;
-                    for k in 1..axis.len {
-                        let (before, x) = (values[place(k - 1)], values[place(k)]);
-                        values[place(k)] = self.combine(*combine, to.dtype, before, x);
-                    }
-                }
-                self.write(to.slot, to.dtype, values);
-            }
             Step::DynamicSlice { from, starts, to, window } => {
                 let (x, starts) = (self.tensor(*from)?, (self.tensor(*starts)?, starts.dtype));
                 let mut values = vec![];

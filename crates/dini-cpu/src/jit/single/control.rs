@@ -57,7 +57,6 @@ impl Written {
             Step::Gather { from, to, places, .. } => self.put(*to, from.dtype, places.len()),
             Step::Assemble { to, .. }
             | Step::ArgReduce { to, .. }
-            | Step::Cumulative { to, .. }
             | Step::DynamicUpdate { to, .. }
             | Step::Scatter { to, .. }
             | Step::Dot { to, .. } => self.tensor(*to),
@@ -167,7 +166,6 @@ impl Lowering<'_> {
             }
             Step::Scan { body, .. } => all(body)?,
             Step::Copy { from, .. } | Step::ArgReduce { from, .. } => self.preload_tensor(*from, written)?,
-            Step::Cumulative { from, to, .. } => self.preload_tensor(Tensor { slot: *from, ..*to }, written)?,
             Step::Assemble { fill, parts, to } => {
                 self.preload_element(*fill, to.dtype, 0, written)?;
                 for (part, strided) in parts {

@@ -72,14 +72,15 @@ impl Compiler<'_> {
         let space = kernel.reduction?;
         let has_registers = kernel.stores.iter().all(|store| match store {
             Store::Write { .. } => true,
-            Store::Reduce { from, .. } => jit::accumulates(kernel.dtype(*from)),
+            Store::Reduce { from, .. } | Store::Cumulative { from, .. } => jit::accumulates(kernel.dtype(*from)),
         });
+        let reduces = kernel.stores.iter().any(|store| matches!(store, Store::Reduce { .. }));
         let keeps_step = row.is_none_or(|row| boxes::keeps_step(row, space.reduced, space.outer));
         if !has_registers {
             None
         } else if space.inner >= MIN_ACCUMULATORS {
             Some(Accumulators::OfEach)
-        } else if space.inner == 1 && space.reduced >= MIN_ACCUMULATED && keeps_step {
+        } else if reduces && space.inner == 1 && space.reduced >= MIN_ACCUMULATED && keeps_step {
             Some(Accumulators::InTurns)
         } else {
             None
@@ -92,7 +93,9 @@ impl Compiler<'_> {
         let bytes = |operand: usize| self.kernel.operands[operand].len * self.kernel.operands[operand].dtype.size();
         let mut written = self.kernel.stores.iter().map(|store| store.to().0 as usize);
         let is_large = written.clone().map(bytes).sum::<usize>() >= MIN_STREAMED;
-        is_large && self.cells.is_empty() && !written.any(|operand| self.is_in_place(operand))
+        // Cumulative results are read again at once.
+        let are_final = !self.kernel.stores.iter().any(|store| matches!(store, Store::Cumulative { .. }));
+        is_large && are_final && self.cells.is_empty() && !written.any(|operand| self.is_in_place(operand))
     }
 
     /// Compiles to machine code: what reads boxes without rows stays, what is the same at every point too.
@@ -135,8 +138,14 @@ impl Compiler<'_> {
         if let (Some(Accumulators::OfEach), Some(space)) = (accumulators, kernel.reduction) {
             run = run.min(space.inner).min(REDUCTION_TILE);
         }
-        // What only copies is better off without a stop in a cell, and precompiled loops combine rows in place too.
-        if !sources.iter().any(|source| source.is_computed()) && accumulators != Some(Accumulators::InTurns) {
+        // What only copies is better off without a stop in a cell, and precompiled loops combine rows in place too, but
+        // cumulative results not before they have copied.
+        let combines = match accumulators {
+            Some(Accumulators::InTurns) => true,
+            Some(Accumulators::OfEach) => kernel.stores.iter().any(|store| matches!(store, Store::Cumulative { .. })),
+            None => false,
+        };
+        if !sources.iter().any(|source| source.is_computed()) && !combines {
             return None;
         }
         let (mut stores, mut folds, mut sinks) = (vec![], vec![], vec![]);
@@ -165,9 +174,25 @@ impl Compiler<'_> {
                     if let Some(accumulators) = accumulators
                         && let Partial::Accumulators(Place { base: to, .. }) | Partial::Combined { base: to } = from
                     {
-                        folds.push(jit::Fold { combine: *combine, from: *reg, to, accumulators });
+                        folds.push(jit::Fold { combine: *combine, from: *reg, to, accumulators, results: None });
                     }
-                    sinks.push(Fold { combine: *combine, from, to });
+                    sinks.push(Fold { combine: *combine, from, to, is_cumulative: false });
+                }
+                Store::Cumulative { combine, from: reg, to } => {
+                    let to = self.operand(to.0 as usize, 0);
+                    let from = if let Some(accumulators @ Accumulators::OfEach) = accumulators {
+                        self.bases.push(Base::Scratch { offset: usize::MAX });
+                        let base = self.bases.len() as u32 - 1;
+                        let results = Some(source(to));
+                        folds.push(jit::Fold { combine: *combine, from: *reg, to: base, accumulators, results });
+                        Partial::Combined { base }
+                    } else if self.is_operand(*reg) {
+                        Partial::Points(self.places[reg.0 as usize])
+                    } else {
+                        stores.push((*reg, source(to)));
+                        Partial::Points(to)
+                    };
+                    sinks.push(Fold { combine: *combine, from, to, is_cumulative: true });
                 }
             }
         }
