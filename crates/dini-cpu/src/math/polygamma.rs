@@ -25,7 +25,7 @@ const BERNOULLI: [f64; 13] = [
 ];
 
 /// The n-th derivative of ψ at x; NaN if n is not a whole number ≥ 0. At x = 0, −1, … it is ∞ for odd n, where the pole
-/// has one sign, else NaN. To 5 ulp for x > 0 and n ≤ 1000; for negative x relative to the sum's larger half.
+/// has one sign, else NaN. To 2.5 ulp for x > 0 and n ≤ 1000; for negative x relative to the sum's larger half.
 ///
 /// ψ⁽ⁿ⁾(x) = (−1)ⁿ⁺¹ n! Σᵢ (x + i)⁻ˢ with s = n + 1, a Hurwitz zeta function. For negative x = u − m with u in (0, 1) the
 /// sum over i < m runs downwards from 1 − u, so that with v = 1 − u the whole is
@@ -61,9 +61,9 @@ pub(super) fn polygamma(n: f64, x: f64) -> f64 {
 /// exponents are added. Above n = 1000 logarithms do, to fewer digits.
 #[inline(always)]
 fn factorial_times_zeta(n: f64, x: f64) -> f64 {
-    let ratio = hurwitz_ratio(n + 1.0, x);
+    let (ratio, ratio_rest) = hurwitz_ratio(n + 1.0, x);
     if n > 1000.0 {
-        return libm::exp(libm::lgamma(n + 1.0) - (n + 1.0) * libm::log(x)) * ratio;
+        return libm::exp(libm::lgamma(n + 1.0) - (n + 1.0) * libm::log(x)) * (ratio + ratio_rest);
     }
     let (mut factorial, mut exponent) = (1.0, 0);
     // What rounding has taken from the factorial.
@@ -82,14 +82,23 @@ fn factorial_times_zeta(n: f64, x: f64) -> f64 {
     // m in [½, 1): the power is below 2¹⁰⁰¹, and only its product with the factorial may be more.
     let power = libm::pow(m, -(n + 1.0)) * f64::from_bits((1023 - 600) << 52);
     let exponent = i64::from(exponent) + 600 - i64::from(x_exponent) * (n as i64 + 1);
-    libm::scalbn((factorial + rest) * power * ratio, exponent.clamp(-5000, 5000) as i32)
+    // A large argument's ratio is about as large.
+    let (ratio, ratio_exponent) = libm::frexp(ratio);
+    let ratio_rest = libm::scalbn(ratio_rest, -ratio_exponent);
+    let exponent = exponent + i64::from(ratio_exponent);
+    // Both products with what their rounding takes.
+    let scaled = factorial * power;
+    let scaled_rest = rest.mul_add(power, factorial.mul_add(power, -scaled));
+    let product = scaled * ratio;
+    let product_rest = scaled.mul_add(ratio, -product) + scaled_rest.mul_add(ratio, scaled * ratio_rest);
+    libm::scalbn(product + product_rest, exponent.clamp(-5000, 5000) as i32)
 }
 
-/// xˢ ζ(s, x) for s ≥ 2 and x > 0, by summing ten terms or until they vanish, and the Euler-Maclaurin formula for the
+/// xˢ ζ(s, x) and what its rounding takes, for s ≥ 2 and x > 0, by summing ten terms or until they vanish, and the Euler-Maclaurin formula for the
 /// rest from a on: a¹⁻ˢ/(s − 1) + a⁻ˢ/2 + Σ B₂ₖ/(2k)! s (s + 1) … (s + 2k − 2) a^(1−s−2k). For large s either the terms
 /// vanish soon or a is of the size of s, and the series converges.
 #[inline(always)]
-fn hurwitz_ratio(s: f64, x: f64) -> f64 {
+fn hurwitz_ratio(s: f64, x: f64) -> (f64, f64) {
     // ((x + i)/x)⁻ˢ; of the sum itself the rounding would count s times.
     let term = |i: f64| exp(-s * log1p(i / x));
     let mut sum = 1.0;
@@ -104,7 +113,7 @@ fn hurwitz_ratio(s: f64, x: f64) -> f64 {
         lost += last - (next - sum);
         sum = next;
         if last < 1e-17 * sum {
-            return sum + lost;
+            return (sum, lost);
         }
     }
     let a = x + i;
@@ -120,5 +129,24 @@ fn hurwitz_ratio(s: f64, x: f64) -> f64 {
         order += 2.0;
         factor *= (s + order - 1.0) * (s + order) / (order * (order + 1.0) * a * a);
     }
-    sum + (lost + last * rest)
+    // The tail may be larger than what was summed so far.
+    let tail = lost + last * rest;
+    let whole = sum + tail;
+    let rounding = if sum > tail { (sum - whole) + tail } else { (tail - whole) + sum };
+    (whole, rounding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::polygamma;
+
+    /// n! ζ(n + 1, x) tends to (n − 1)!/xⁿ.
+    #[test]
+    fn huge_arguments_vanish() {
+        assert_eq!(polygamma(1.0, 1e308), 1e-308);
+        assert_eq!(polygamma(2.0, 1e150), -1e-300);
+        for n in 2..=1200 {
+            assert_eq!(polygamma(f64::from(n), 1e308), 0.0, "order {n}");
+        }
+    }
 }

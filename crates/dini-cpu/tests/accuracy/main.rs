@@ -97,8 +97,8 @@ fn promise(name: &str) -> Promise {
         "digamma_negative" => (Digamma, 2.5, AtMirror, &[(-4.0, 0.0), (-2000.0, 0.0), (-1.0, -1e-20)]),
         "pow" => (Pow, 1.0, Zero, &[(1e-3, 1e3), (-90.0, 90.0)]),
         "atan2" => (Atan2, 2.5, Zero, &[(-3.0, 3.0), (-3.0, 3.0)]),
-        "polygamma" => (Polygamma, 5.0, Zero, &[]),
-        "polygamma_negative" => (Polygamma, 8.0, One, &[]),
+        "polygamma" => (Polygamma, 2.5, Zero, &[]),
+        "polygamma_negative" => (Polygamma, 2.5, One, &[]),
         _ => panic!("no promise for {name}"),
     };
     Promise { op, ulp, floor, ranges }
