@@ -109,7 +109,7 @@ const VANISHING: Each<f64> = Each { single: 10.2, double: 27.3 };
 #[inline(always)]
 pub(super) fn erf<R: Real>(x: R) -> R {
     let t = x.abs().at_most(R::of(SATURATION.of::<R>()));
-    scaled_expm1(-t.mul_add(polynomial(t, SLOPE.of::<R>()), t), 0).copysign(x)
+    scaled_expm1(-t.mul_add(polynomial(t, SLOPE.of::<R>()), t), 0, false).copysign(x)
 }
 
 /// (erf x)/x − 1 in x² for x ≤ 0.6, to 2⁻³³ and 2⁻⁶⁰.

@@ -43,7 +43,7 @@ pub(super) fn tanh<R: Real>(x: R) -> R {
 #[inline(always)]
 pub(super) fn sinh<R: Real>(x: R) -> R {
     // With t = eˣ − 1 it is ½ (t + t/(t + 1)), and a quarter of t does not overflow before.
-    let quarter = scaled_expm1(x.abs(), -2);
+    let quarter = scaled_expm1(x.abs(), -2, false);
     let value = R::of(2.0) * (quarter + quarter / quarter.mul_add(R::of(4.0), R::of(1.0)));
     // Keeps subnormal numbers.
     R::select(x.abs().lt(R::of(SMALL.of::<R>())), x, value.copysign(x))
