@@ -4,6 +4,8 @@ use crate::{
     dtype::DType,
     graph::{Graph, Node, Op, Shape, TensorType, Value},
 };
+use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 
 impl TensorType {
     /// A tensor of the given shape.
@@ -82,14 +84,12 @@ impl Node {
 }
 
 impl Op {
-    /// Whether running the operation may do more than compute its results.
-    pub fn has_effect(&self) -> bool {
-        let any = |graph: &Graph| graph.nodes.iter().any(|node| node.op.has_effect());
+    /// The graphs inside.
+    pub(crate) fn nested(&self) -> SmallVec<[&Arc<Graph>; 2]> {
         match self {
-            Op::Call(call) => call.effect,
-            Op::While { cond, body, .. } => any(cond) || any(body),
-            Op::Switch { branches } => branches.iter().any(|b| any(b)),
-            Op::Scan { body, .. } => any(body),
+            Op::While { cond, body, .. } => smallvec![cond, body],
+            Op::Switch { branches } => branches.iter().collect(),
+            Op::Scan { body, .. } => smallvec![body],
             Op::Const(_)
             | Op::Map(_)
             | Op::View(_)
@@ -102,7 +102,16 @@ impl Op {
             | Op::DynamicUpdate { .. }
             | Op::Gather { .. }
             | Op::Scatter { .. }
-            | Op::Dot(_) => false,
+            | Op::Dot(_)
+            | Op::Call(_) => smallvec![],
+        }
+    }
+
+    /// Whether running the operation may do more than compute its results.
+    pub fn has_effect(&self) -> bool {
+        match self {
+            Op::Call(call) => call.effect,
+            other => other.nested().into_iter().flat_map(|graph| &graph.nodes).any(|node| node.op.has_effect()),
         }
     }
 }

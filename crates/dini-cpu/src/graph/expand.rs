@@ -10,22 +10,7 @@ impl Graph {
     pub(crate) fn has_compositions(&self) -> bool {
         self.nodes.iter().any(|node| match &node.op {
             Op::ArgReduce { axis, .. } => extremum::is_composition(self, node, *axis),
-            Op::While { cond, body, .. } => cond.has_compositions() || body.has_compositions(),
-            Op::Switch { branches } => branches.iter().any(|branch| branch.has_compositions()),
-            Op::Scan { body, .. } => body.has_compositions(),
-            Op::Const(_)
-            | Op::Map(_)
-            | Op::View(_)
-            | Op::Iota { .. }
-            | Op::Reduce { .. }
-            | Op::Cumulative { .. }
-            | Op::Assemble { .. }
-            | Op::DynamicSlice { .. }
-            | Op::DynamicUpdate { .. }
-            | Op::Gather { .. }
-            | Op::Scatter { .. }
-            | Op::Dot(_)
-            | Op::Call(_) => false,
+            other => other.nested().into_iter().any(|graph| graph.has_compositions()),
         })
     }
 

@@ -36,20 +36,7 @@ impl Op {
             Op::While { cond, body, .. } => (*cond, *body) = (of(cond), of(body)),
             Op::Switch { branches } => branches.iter_mut().for_each(|branch| *branch = of(branch)),
             Op::Scan { body, .. } => *body = of(body),
-            Op::Const(_)
-            | Op::Map(_)
-            | Op::View(_)
-            | Op::Iota { .. }
-            | Op::Reduce { .. }
-            | Op::ArgReduce { .. }
-            | Op::Cumulative { .. }
-            | Op::Assemble { .. }
-            | Op::DynamicSlice { .. }
-            | Op::DynamicUpdate { .. }
-            | Op::Gather { .. }
-            | Op::Scatter { .. }
-            | Op::Dot(_)
-            | Op::Call(_) => {}
+            other => debug_assert!(other.nested().is_empty()),
         }
         op
     }

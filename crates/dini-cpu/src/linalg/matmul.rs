@@ -313,7 +313,7 @@ impl<T: Real> Tiles<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::level::{FORCED, supported};
+    use crate::math::level::at_each_level;
 
     /// Around the edges of blocks, panels, strips and what is copied: rows, products of a sum, columns.
     const SHAPES: [(usize, usize, usize); 12] = [
@@ -385,12 +385,10 @@ mod tests {
 
     #[test]
     fn on_all_processors() {
-        for level in supported() {
-            FORCED.set(Some(level));
+        at_each_level(|| {
             check(|x| x, |x| x, f64::EPSILON);
             check(|x| x as f32, f64::from, f32::EPSILON.into());
-        }
-        FORCED.set(None);
+        });
     }
 
     #[test]

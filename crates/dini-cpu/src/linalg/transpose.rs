@@ -365,10 +365,7 @@ unsafe fn singles(from: [*const f32; LANES], to: [*mut f32; LANES]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{
-        Scalar,
-        level::{FORCED, supported},
-    };
+    use crate::math::{Scalar, level::at_each_level};
 
     #[track_caller]
     fn check<T: Scalar>(number: impl Fn(usize) -> T) {
@@ -395,8 +392,7 @@ mod tests {
 
     #[test]
     fn short_and_long_runs_and_back() {
-        for level in supported() {
-            FORCED.set(Some(level));
+        at_each_level(|| {
             for len in 1..30 {
                 let from: Vec<f64> = (0..LANES * len).map(|at| at as f64).collect();
                 let (mut lanes, mut back) = (vec![0.0; len * LANES], vec![0.0; LANES * len]);
@@ -410,8 +406,7 @@ mod tests {
                 (0..len * LANES).for_each(|at| assert_eq!(lanes[at], from[at % LANES * len + at / LANES]));
                 assert_eq!(back, from);
             }
-        }
-        FORCED.set(None);
+        });
     }
 
     #[test]

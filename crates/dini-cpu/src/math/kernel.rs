@@ -219,10 +219,7 @@ pub fn kernel(op: ScalarOp, operands: &[DType]) -> Option<Kernel> {
 mod tests {
     use super::*;
     use crate::{
-        math::{
-            Scalar,
-            level::{FORCED, supported},
-        },
+        math::{Scalar, level::at_each_level},
         scalar::OPS,
     };
     use ScalarOp::*;
@@ -293,8 +290,7 @@ mod tests {
         };
         let result = op.result(types);
         let mut by_level = Vec::new();
-        for level in supported() {
-            FORCED.set(Some(level));
+        at_each_level(|| {
             let whole = run(op, &args(0..len, 7), result, len);
             for i in 0..len {
                 assert_eq!(run(op, &args(i..i + 1, 7), result, 1), whole[i..=i], "{op:?} {types:?} at {i}");
@@ -314,8 +310,7 @@ mod tests {
                 }
             }
             by_level.push(whole);
-            FORCED.set(None);
-        }
+        });
         assert!(by_level.iter().all(|whole| *whole == by_level[0]), "{op:?} {types:?} differs by instruction set");
     }
 

@@ -25,13 +25,23 @@ pub(crate) fn level() -> Level {
 
 #[cfg(test)]
 thread_local! {
-    /// What tests make [`level`] say, to compare the versions of a loop.
-    pub(crate) static FORCED: std::cell::Cell<Option<Level>> = const { std::cell::Cell::new(None) };
+    /// What tests make [`level`] say.
+    static FORCED: std::cell::Cell<Option<Level>> = const { std::cell::Cell::new(None) };
+}
+
+/// Runs a test with the loops for each level of this processor.
+#[cfg(test)]
+pub(crate) fn at_each_level(mut test: impl FnMut()) {
+    for level in supported() {
+        FORCED.set(Some(level));
+        test();
+    }
+    FORCED.set(None);
 }
 
 /// The levels of this processor.
 #[cfg(test)]
-pub(crate) fn supported() -> Vec<Level> {
+fn supported() -> Vec<Level> {
     match detected() {
         Level::Baseline => vec![Level::Baseline],
         #[cfg(target_arch = "x86_64")]

@@ -297,7 +297,7 @@ impl<T: Real> Kernel<T> for Factor<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::level::{FORCED, supported};
+    use crate::math::level::at_each_level;
 
     /// Orders around the widths of strips, of vectors and of units, and one that has several of each.
     const ORDERS: [usize; 15] = [1, 7, 8, 9, 23, 24, 25, 47, 48, 49, 100, 129, 193, 260, 550];
@@ -343,12 +343,10 @@ mod tests {
 
     #[test]
     fn on_all_processors() {
-        for level in supported() {
-            FORCED.set(Some(level));
+        at_each_level(|| {
             check(|x| x, |x| x, f64::EPSILON);
             check(|x| x as f32, f64::from, f32::EPSILON.into());
-        }
-        FORCED.set(None);
+        });
     }
 
     #[test]

@@ -232,7 +232,7 @@ impl<T: Real> Few<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::level::{FORCED, supported};
+    use crate::math::level::at_each_level;
 
     /// T X = B on the processor that the level stands for, and the same bits in parts of the right-hand sides.
     #[track_caller]
@@ -289,11 +289,9 @@ mod tests {
 
     #[test]
     fn on_all_processors() {
-        for level in supported() {
-            FORCED.set(Some(level));
+        at_each_level(|| {
             check(|x| x, |x| x, 1e-14);
             check(|x| x as f32, f64::from, 1e-5);
-        }
-        FORCED.set(None);
+        });
     }
 }
