@@ -18,7 +18,9 @@ impl Maker<'_> {
         }
         let n_steps = 1 + maker.choices.below(8);
         (0..n_steps).for_each(|_| maker.step());
-        maker.graph.outputs = outputs.iter().map(|t| maker.of(t.dtype, &t.shape)).collect();
+        let results: Vec<Value> = outputs.iter().map(|t| maker.of(t.dtype, &t.shape)).collect();
+        // Whatever a loop hands on comes in again: what is not brought back would grow until sums are not exact.
+        maker.graph.outputs = results.into_iter().map(|value| maker.tame(value)).collect();
         finish(&mut maker);
         Arc::new(maker.graph)
     }
