@@ -21,18 +21,8 @@ impl Graph {
         let args = self.nodes.iter().flat_map(|node| &node.args);
         args.chain(&self.outputs).for_each(|value| n_reads[value.0 as usize] += 1);
         let n = self.types.len();
-        let graph = Graph { n_inputs: self.n_inputs, types: self.types[..self.n_inputs].to_vec(), ..Graph::new() };
-        let renamed = (0..self.n_inputs as u32).map(Value).collect();
-        let mut contraction =
-            Contraction { from: self, n_reads, to: graph, renamed, products: vec![None; n], constants: vec![None; n] };
-        for node in &self.nodes {
-            let first = contraction.append(node);
-            contraction.renamed.extend((0..node.n_outs as u32).map(|i| Value(first.0 + i)));
-        }
-        let Contraction { mut to, renamed, .. } = contraction;
-        to.outputs = self.outputs.iter().map(|value| renamed[value.0 as usize]).collect();
-        to.donated = self.donated.clone();
-        to
+        let mut contraction = Contraction { from: self, n_reads, products: vec![None; n], constants: vec![None; n] };
+        self.rewritten(|to, node, args| contraction.append(to, node, args), Graph::contracted)
     }
 }
 
@@ -46,9 +36,6 @@ enum Product {
 struct Contraction<'a> {
     from: &'a Graph,
     n_reads: Vec<u32>,
-    to: Graph,
-    /// The value of the new graph for each that there was.
-    renamed: Vec<Value>,
     /// What may be contracted; it stays in the graph for now: what nothing reads is left out of the schedule.
     products: Vec<Option<Product>>,
     /// The values of one floating-point element that are known, as they are or as views.
@@ -56,32 +43,30 @@ struct Contraction<'a> {
 }
 
 impl Contraction<'_> {
-    /// Appends a node, and gives its first result.
-    fn append(&mut self, node: &Node) -> Value {
+    /// Appends what becomes of a node with these operands, if it changes or may be contracted, and gives the result.
+    fn append(&mut self, to: &mut Graph, node: &Node, args: &[Value]) -> Option<Value> {
         let out = node.first_out.0 as usize;
         let t = self.from.type_of(node.first_out);
         match &node.op {
             Op::Const(value) if value.len() == 1 => self.constants[out] = scale::constant(value),
             Op::View(_) => self.constants[out] = self.constants[node.args[0].0 as usize],
-            Op::Map(ScalarOp::Mul | ScalarOp::Div) if t.dtype.is_float() => return self.product(node),
+            Op::Map(ScalarOp::Mul | ScalarOp::Div) if t.dtype.is_float() => return Some(self.product(to, node, args)),
             Op::Map(ScalarOp::Add | ScalarOp::Sub) => {
                 let of_product = |i: usize| self.products[node.args[i].0 as usize];
                 if let Some((position, product)) = (0..2).find_map(|i| Some((i, of_product(i)?))) {
-                    return self.sum(node, position, product);
+                    return Some(self.sum(to, node, args, position, product));
                 }
             }
             _ => {}
         }
-        let args: Vec<Value> = node.args.iter().map(|arg| self.renamed[arg.0 as usize]).collect();
-        let types = node.outs().map(|out| self.from.type_of(out).clone());
-        self.to.push(node.op.with_nested(Graph::contracted), &args, types, node.origin)
+        None
     }
 
     /// Appends a product, or a quotient.
-    fn product(&mut self, node: &Node) -> Value {
+    fn product(&mut self, to: &mut Graph, node: &Node, args: &[Value]) -> Value {
         let t = self.from.type_of(node.first_out);
-        let [x, y] = [0, 1].map(|i| self.renamed[node.args[i].0 as usize]);
-        let product = match self.scaled(node, t.dtype) {
+        let (x, y) = (args[0], args[1]);
+        let product = match self.scaled(node, args, t.dtype) {
             Some((x, scale)) => Some(Product::Scaled(x, scale)),
             None if matches!(node.op, Op::Map(ScalarOp::Mul)) => Some(Product::Of(x, y)),
             None => None,
@@ -91,15 +76,15 @@ impl Contraction<'_> {
         match product {
             // Of several constants.
             Some(Product::Scaled(from, scale)) if from != x && from != y => {
-                let factor = self.factor(scale, t.dtype, node.origin);
-                self.to.push(Op::Map(ScalarOp::Mul), &[from, factor], vec![t.clone()], node.origin)
+                let factor = factor(to, scale, t.dtype, node.origin);
+                to.push(Op::Map(ScalarOp::Mul), &[from, factor], vec![t.clone()], node.origin)
             }
-            _ => self.to.push(node.op.clone(), &[x, y], vec![t.clone()], node.origin),
+            _ => to.push(node.op.clone(), &[x, y], vec![t.clone()], node.origin),
         }
     }
 
     /// What a product with a constant, or a quotient by one, scales by how much.
-    fn scaled(&self, node: &Node, dtype: DType) -> Option<(Value, Scale)> {
+    fn scaled(&self, node: &Node, args: &[Value], dtype: DType) -> Option<(Value, Scale)> {
         let constant = |i: usize| self.constants[node.args[i].0 as usize];
         let (of, by) = match (&node.op, constant(0), constant(1)) {
             (Op::Map(ScalarOp::Div), None, Some(by)) => (0, Scale::over(by, dtype)?),
@@ -111,34 +96,34 @@ impl Contraction<'_> {
             Some(Product::Scaled(x, inner)) => inner.then(by, dtype).map(|scale| (x, scale)),
             _ => None,
         };
-        Some(inner.unwrap_or((self.renamed[node.args[of].0 as usize], by)))
+        Some(inner.unwrap_or((args[of], by)))
     }
 
     /// Appends a sum, or a difference, together with the operand that is a product.
-    fn sum(&mut self, node: &Node, position: usize, product: Product) -> Value {
+    fn sum(&self, to: &mut Graph, node: &Node, args: &[Value], position: usize, product: Product) -> Value {
         let t = self.from.type_of(node.first_out);
-        let mut rest = self.renamed[node.args[1 - position].0 as usize];
+        let mut rest = args[1 - position];
         // x·y − z = x·y + (−z), and z − x·y = (−x)·y + z.
         let [subtracts_rest, subtracts_product] =
             [0, 1].map(|i| matches!(node.op, Op::Map(ScalarOp::Sub)) && position == i);
         if subtracts_rest {
-            rest = self.negative(rest, node.origin);
+            rest = negative(to, rest, node.origin);
         }
         let [x, y] = match product {
-            Product::Of(x, y) if subtracts_product => [self.negative(x, node.origin), y],
+            Product::Of(x, y) if subtracts_product => [negative(to, x, node.origin), y],
             Product::Of(x, y) => [x, y],
-            Product::Scaled(x, scale) if subtracts_product => [x, self.factor(scale.negative(), t.dtype, node.origin)],
-            Product::Scaled(x, scale) => [x, self.factor(scale, t.dtype, node.origin)],
+            Product::Scaled(x, scale) if subtracts_product => [x, factor(to, scale.negative(), t.dtype, node.origin)],
+            Product::Scaled(x, scale) => [x, factor(to, scale, t.dtype, node.origin)],
         };
-        self.to.push(Op::Map(ScalarOp::MulAdd), &[x, y, rest], vec![t.clone()], node.origin)
+        to.push(Op::Map(ScalarOp::MulAdd), &[x, y, rest], vec![t.clone()], node.origin)
     }
+}
 
-    fn negative(&mut self, x: Value, origin: u32) -> Value {
-        let t = self.to.type_of(x).clone();
-        self.to.push(Op::Map(ScalarOp::Neg), &[x], vec![t], origin)
-    }
+fn negative(to: &mut Graph, x: Value, origin: u32) -> Value {
+    let t = to.type_of(x).clone();
+    to.push(Op::Map(ScalarOp::Neg), &[x], vec![t], origin)
+}
 
-    fn factor(&mut self, scale: Scale, dtype: DType, origin: u32) -> Value {
-        self.to.push(Op::Const(scale.factor(dtype)), &[], vec![TensorType::scalar(dtype)], origin)
-    }
+fn factor(to: &mut Graph, scale: Scale, dtype: DType, origin: u32) -> Value {
+    to.push(Op::Const(scale.factor(dtype)), &[], vec![TensorType::scalar(dtype)], origin)
 }
