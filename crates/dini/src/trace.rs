@@ -384,7 +384,7 @@ pub(crate) fn value_of(x: &Array, op: &str, at: Loc) -> Result<Arc<Concrete>> {
             )
             .op(op)
             .at(at)
-            .detail(format!("operand 0: {}", x.provenance()))
+            .operand(0, x.provenance())
             .help(if current().is_eager() {
                 "if that is meant, say `stop_gradient(&x).item()`"
             } else {
@@ -395,7 +395,7 @@ pub(crate) fn value_of(x: &Array, op: &str, at: Loc) -> Result<Arc<Concrete>> {
                 Error::new(ErrorKind::Concretization, format!("{} has no value yet: it is traced by `{name}`", t.aval))
                     .op(op)
                     .at(at)
-                    .detail(format!("operand 0: {}", x.provenance()))
+                    .operand(0, x.provenance())
                     .help("branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`")
             }
         }),

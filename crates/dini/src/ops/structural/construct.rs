@@ -61,7 +61,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn arange(n: usize, dtype: DType) -> Array {
-        bind1(Iota { dtype, shape: Shape::from_slice(&[n]), axis: 0 }, &[])
+        attempt("arange", &[], || Ok(bind1(Iota { dtype, shape: Shape::from_slice(&[n]), axis: 0 }, &[])))
     }
 
     /// The index along `axis` at every place of the shape.

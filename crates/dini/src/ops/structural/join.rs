@@ -56,8 +56,8 @@ pub fn stack(arrays: &[impl Borrow<Array>], axis: isize) -> Array {
             if *aval != one {
                 let message = format!("operand 0 is {one}, operand {i} is {aval}; stacked arrays have one type");
                 return Err(Error::new(ErrorKind::Shape, message)
-                    .detail(format!("operand 0: {}", arrays[0].provenance()))
-                    .detail(format!("operand {i}: {}", x.provenance())));
+                    .operand(0, arrays[0].provenance())
+                    .operand(i, x.provenance()));
             }
             expanded.push(ops::reshape(x, &aval.batched(axis, 1).shape));
         }
