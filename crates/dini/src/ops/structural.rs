@@ -35,12 +35,24 @@ use std::sync::Arc;
 #[track_caller]
 pub(crate) fn attempt(op: &str, operands: &[&Array], body: impl FnOnce() -> Result<Array>) -> Array {
     let at = here();
+    // A part whose shape is asked for may be poisoned: by types that nothing checked before, or for want of memory.
     let result = trace::with_location(at, || {
-        let result = body()?;
-        result.check()?;
-        Ok(result)
+        trace::unpoisoned(|| {
+            let result = body()?;
+            result.check()?;
+            Ok(result)
+        })
     });
     whole(result, op, operands, at).unwrap_or_else(Array::poison)
+}
+
+/// An empty list with room for `n` arrays.
+fn room_for(n: usize) -> Result<Vec<Array>> {
+    let mut room = Vec::new();
+    match room.try_reserve_exact(n) {
+        Ok(()) => Ok(room),
+        Err(_) => Err(Error::new(ErrorKind::OutOfMemory, format!("there is no memory for {n} arrays"))),
+    }
 }
 
 /// A failure of the operation as a whole: that of a part of it, at its line, is its own. An operand's failure stays what
@@ -66,11 +78,18 @@ pub(crate) fn attempt_many(
 ) -> Vec<Array> {
     let at = here();
     let results = trace::with_location(at, || {
-        let results = body()?;
-        results.iter().try_for_each(|x| x.check().map(|_| ()))?;
-        Ok(results)
+        trace::unpoisoned(|| {
+            let results = body()?;
+            results.iter().try_for_each(|x| x.check().map(|_| ()))?;
+            Ok(results)
+        })
     });
-    whole(results, op, operands, at).unwrap_or_else(|e| vec![Array::poison(e); n])
+    whole(results, op, operands, at).unwrap_or_else(|e| {
+        // More than memory holds are one.
+        let (mut failed, n) = room_for(n).map_or((Vec::new(), 1), |room| (room, n));
+        failed.resize(n, Array::poison(e));
+        failed
+    })
 }
 
 /// Axes counted from either end as ascending ones below `ndim`.

@@ -137,7 +137,7 @@ pub fn zeros_like(x: &Array) -> Array {
 /// ```
 #[track_caller]
 pub fn ones_like(x: &Array) -> Array {
-    ops::broadcast_like(&ops::one_of(x), x)
+    attempt("ones_like", &[x], || Ok(ops::broadcast_like(&ops::one_of(x), x)))
 }
 
 /// An array of the shape and element type of `x` filled with one value; an error if the type cannot represent it.

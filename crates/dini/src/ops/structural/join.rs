@@ -1,6 +1,6 @@
 //! Joining arrays, repeating them, and taking them apart.
 
-use super::{attempt, attempt_many};
+use super::{attempt, attempt_many, room_for};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},
@@ -129,7 +129,9 @@ impl Array {
                     .help("`split_at` takes the places of the cuts and gives parts of any extents"));
             }
             let step = n / parts;
-            Ok((0..parts).map(|i| ops::slice_axis(self, i * step, (i + 1) * step, 1, axis)).collect())
+            let mut all = room_for(parts)?;
+            all.extend((0..parts).map(|i| ops::slice_axis(self, i * step, (i + 1) * step, 1, axis)));
+            Ok(all)
         })
     }
 
