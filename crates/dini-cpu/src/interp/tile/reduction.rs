@@ -19,6 +19,7 @@ use crate::{
         reduce::{self, Cascade, Folds, n_levels},
         running::ABREAST,
     },
+    interrupt,
     kernel::{N_ACCUMULATORS, REDUCTION_TILE, ReductionSpace},
 };
 use cumulative::{Cumulative, in_order};
@@ -260,6 +261,9 @@ impl TileProgram {
             }
             Plan::Blocks { per_tile } => {
                 for block in units.clone().step_by(per_tile) {
+                    if interrupt::must_cut(self.ns_per_tile) {
+                        return;
+                    }
                     let n = per_tile.min(units.end - block);
                     let (start, n_points) = (block * reduced * inner, n * reduced * inner);
                     // SAFETY: promised by the caller; whole blocks of points give as many rows of results.
@@ -277,7 +281,7 @@ impl TileProgram {
             // SAFETY: promised by the caller.
             Plan::Abreast => unsafe { self.accumulate_abreast(reduction, bases, units) },
             Plan::Runs { .. } | Plan::Rows { .. } | Plan::Columns { .. } => {
-                for part in units {
+                for part in units.take_while(|_| !interrupt::must_cut(0)) {
                     let all = reduction.whole_part(part);
                     // SAFETY: promised by the caller.
                     unsafe { self.reduce_tiles(reduction, bases, all.tiles.clone(), &all, &mut Cascade::default()) }
@@ -344,6 +348,9 @@ impl TileProgram {
     ) {
         let width = part.width;
         for tile in in_order(tiles, reduction.space.backward) {
+            if interrupt::must_cut(self.ns_per_tile) {
+                return;
+            }
             let start = part.first + tile * part.stride;
             let n_points = if tile + 1 == part.n_tiles { part.last_tile } else { part.tile };
             // SAFETY: promised by the caller; levels have room for the widest part.
