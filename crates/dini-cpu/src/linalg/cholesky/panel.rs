@@ -7,6 +7,7 @@
 
 use super::kernel::{Above, compute, factor_square, pivots_per_row};
 use crate::{
+    interrupt,
     linalg::{
         parts::Parts,
         real::Real,
@@ -40,7 +41,7 @@ const DEPTH: usize = 256;
 const TILE: usize = 64;
 
 /// About how long a product and a difference take, in nanoseconds.
-const NS_PER_PRODUCT: f64 = 0.04;
+pub(super) const NS_PER_PRODUCT: f64 = 0.04;
 
 /// Room for panels of matrices of order n.
 pub(super) struct Panel<T> {
@@ -194,6 +195,9 @@ impl<T: Real> Kernel<T> for Subtract<'_, T> {
         assert!(width.is_multiple_of(V::LEN) && n_rows.is_multiple_of(ROWS) && rows.end <= n_rows);
         for first in (0..n_done).step_by(DEPTH) {
             let last = n_done.min(first + DEPTH);
+            if interrupt::must_cut(((rows.end - rows.start) * (last - first) * width) as u32) {
+                return;
+            }
             for row in (rows.start.max(first)..rows.end).step_by(ROWS) {
                 let pivots = (row < last).then(|| &pivots[row * pivots_per_row(ROWS)..]);
                 for (idx, strip) in strips.chunks_exact_mut(n_rows * width).enumerate() {
