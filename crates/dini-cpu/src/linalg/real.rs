@@ -61,6 +61,8 @@ pub trait Real:
     const ONE: Self;
     /// The number 1/2.
     const HALF: Self;
+    /// The distance from 1 to the next larger number.
+    const EPSILON: Self;
     /// The square root.
     fn root(self) -> Self;
     /// The absolute value.
@@ -76,6 +78,7 @@ macro_rules! reals {
             const INFINITY: $t = <$t>::INFINITY;
             const ONE: $t = 1.0;
             const HALF: $t = 0.5;
+            const EPSILON: $t = <$t>::EPSILON;
             #[inline(always)]
             fn root(self) -> $t {
                 self.sqrt()
