@@ -32,9 +32,9 @@ pub enum RunError {
     },
     /// There is no memory for a result or a temporary.
     OutOfMemory(OutOfMemory),
-    /// A loop was stopped: see [`crate::interrupt`].
+    /// A loop or a long operation was stopped: see [`crate::interrupt`].
     Stopped {
-        /// The front end's number of the loop's node.
+        /// The front end's number of its node.
         origin: u32,
         /// Why.
         reason: StopReason,
@@ -46,7 +46,7 @@ impl fmt::Display for RunError {
         match self {
             RunError::Call { origin, error } => write!(f, "operation {origin} failed: {error}"),
             RunError::OutOfMemory(error) => error.fmt(f),
-            RunError::Stopped { origin, reason } => write!(f, "loop {origin} was stopped: {reason}"),
+            RunError::Stopped { origin, reason } => write!(f, "operation {origin} was stopped: {reason}"),
         }
     }
 }
@@ -105,7 +105,7 @@ impl Executable {
     /// Runs the graph. An output that is an input or a constant comes back as the same `Arc`.
     ///
     /// # Errors
-    /// The first failure that a called function reports; no memory for results and temporaries; a loop that was stopped
+    /// The first failure that a called function reports; no memory for results and temporaries; a stop
     /// ([`crate::interrupt`]).
     ///
     /// # Panics

@@ -228,11 +228,11 @@ fn moved(read: usize, written: usize) -> Cost {
 
 fn explain_step(step: &Step<KernelStep>) -> Explained {
     match step {
-        Step::Kernel(KernelStep { kernel, slots }) => explain_kernel(kernel, slots, &Cached::default()),
+        Step::Kernel(KernelStep { kernel, slots, .. }) => explain_kernel(kernel, slots, &Cached::default()),
         Step::Strips { kernels, strips } => {
             let local = strips.local.iter().map(|(slot, _)| *slot).collect();
             let mut cached = Cached { touched: HashSet::new(), written: local };
-            let explain = |KernelStep { kernel, slots }: &KernelStep| {
+            let explain = |KernelStep { kernel, slots, .. }: &KernelStep| {
                 let explained = explain_kernel(kernel, slots, &cached);
                 cached.touched.extend(slots);
                 cached.written.extend(kernel.stores.iter().map(|store| slots[store.to().0 as usize]));
@@ -262,18 +262,18 @@ fn explain_step(step: &Step<KernelStep>) -> Explained {
             let bytes = window.len() * to.dtype.size();
             leaf(format!("dynamic update of {to}, in place"), moved(bytes + starts.bytes(), bytes))
         }
-        Step::Gather { from, indices, places, to: _, mode: _ } => {
+        Step::Gather { from, indices, places, to: _, mode: _, origin: _ } => {
             let bytes = places.len() * from.dtype.size();
             leaf(format!("gather {} of {from}", places.len()), moved(bytes + indices.bytes(), bytes))
         }
-        Step::Scatter { indices, to, places, updates: _, kind } => {
+        Step::Scatter { indices, to, places, updates: _, kind, origin: _ } => {
             let bytes = places.len() * to.dtype.size();
             leaf(
                 format!("scatter {} into {to}, in place: {kind:?}", places.len()),
                 moved(2 * bytes + indices.bytes(), bytes),
             )
         }
-        Step::Dot { a, b, plan, to } => {
+        Step::Dot { a, b, plan, to, origin: _ } => {
             let cost = Cost { flops: plan.flops(), ..moved(a.bytes() + b.bytes(), to.bytes()) };
             leaf(format!("dot of {a} and {b}"), cost)
         }

@@ -26,6 +26,7 @@ use crate::{
     graph::{OutOfBounds, ScatterKind},
     interrupt,
     jit::{self, Assembly},
+    pool,
     schedule::{Effect, KernelStep, Moving, Needed, Schedule, Slot, SlotId, Step, Tensor},
 };
 use direct::DirectProgram;
@@ -47,9 +48,9 @@ enum Launch {
     /// Several kernels, strip by strip.
     Strips(StripProgram),
     /// Kernels over one point, and loops of such: so many steps as one program.
-    Scalars { program: ScalarProgram, n_steps: usize },
+    Scalars { program: ScalarProgram, n_steps: usize, has_loops: bool },
     /// Steps over few elements, as machine code.
-    Single { program: SingleProgram, n_steps: usize },
+    Single { program: SingleProgram, n_steps: usize, has_loops: bool },
     /// A loop that every element runs by itself, as machine code.
     Lanewise(LanewiseProgram),
 }
@@ -66,7 +67,7 @@ pub(crate) struct Program {
     /// How to run it without a frame, if it can.
     direct: Option<DirectProgram>,
     /// Whether a run may have to be stopped.
-    has_loops: bool,
+    takes_long: bool,
 }
 
 /// What compilation collects.
@@ -132,14 +133,16 @@ impl Compiler<'_> {
     fn single(&mut self, run: &[Step<KernelStep>], needed: &Needed) -> Option<Launch> {
         let program = SingleProgram::new(run, self.slots, needed, self.assembly.as_mut()?)?;
         self.needs = self.needs.and(program.needs());
-        Some(Launch::Single { program, n_steps: run.len() })
+        let has_loops = run.iter().any(Step::has_loops);
+        Some(Launch::Single { program, n_steps: run.len(), has_loops })
     }
 
     /// Compiles steps that compute single elements to one program.
     fn scalar(&mut self, run: &[Step<KernelStep>]) -> Option<Launch> {
         let program = ScalarProgram::new(run, self.slots)?;
         self.needs = self.needs.and(program.needs());
-        Some(Launch::Scalars { program, n_steps: run.len() })
+        let has_loops = run.iter().any(Step::has_loops);
+        Some(Launch::Scalars { program, n_steps: run.len(), has_loops })
     }
 
     fn step(&mut self, step: Step<KernelStep>, needed: &Needed) -> Step<Launch> {
@@ -184,7 +187,6 @@ impl Program {
     }
 
     fn new(schedule: Schedule<KernelStep>, assembly: Option<Assembly>) -> Option<Program> {
-        let has_loops = schedule.steps.iter().any(Step::has_loops);
         let mut compiler = Compiler { slots: &schedule.slots, needs: Needs::default(), assembly };
         let steps = compiler.steps(schedule.steps, Needed::by_outputs(&schedule.outputs));
         let Compiler { needs, assembly, .. } = compiler;
@@ -193,9 +195,10 @@ impl Program {
         }
         let is_result = |slot: &SlotId| matches!(schedule.slots[slot.0 as usize], Slot::Result { .. });
         let results = (0..schedule.slots.len() as u32).map(SlotId).filter(is_result).collect();
+        let takes_long = steps.iter().any(takes_long);
         let direct = DirectProgram::new(&schedule.slots, &steps, &schedule.outputs);
         let Schedule { slots, outputs, .. } = schedule;
-        Some(Program { slots, steps, outputs, results, needs, frames: Frames::default(), direct, has_loops })
+        Some(Program { slots, steps, outputs, results, needs, frames: Frames::default(), direct, takes_long })
     }
 
     /// Runs on inputs of the right types, and gives the outputs in order. Inputs that the graph says are donated are asked
@@ -208,7 +211,7 @@ impl Program {
         output: impl FnMut(Arc<Buffer>),
         watch: &mut impl Watch,
     ) -> Result<(), RunError> {
-        let _run = self.has_loops.then(interrupt::Run::begin);
+        let _run = self.takes_long.then(interrupt::Run::begin);
         if let (Some(direct), [Step::Kernel(Launch::Single { program, .. })]) = (&self.direct, &self.steps[..]) {
             // SAFETY: made for this code and these slots.
             return watch.step(0, 0, |_| unsafe { direct.run(program, &self.slots, input, output) });
@@ -277,6 +280,30 @@ impl Program {
     }
 }
 
+/// Elements from which on an operation may take long, whatever it does.
+const MANY_ELEMENTS: usize = 1 << 14;
+
+/// Whether a step may last so long that it should be possible to stop it.
+fn takes_long(step: &Step<Launch>) -> bool {
+    match step {
+        Step::Kernel(Launch::Tiles(program)) => program.ns() >= pool::WORTHWHILE,
+        Step::Kernel(Launch::Strips(program)) => program.ns() >= pool::WORTHWHILE,
+        // Of few elements, unless there are loops.
+        Step::Kernel(Launch::Scalars { has_loops, .. } | Launch::Single { has_loops, .. }) => *has_loops,
+        Step::Kernel(Launch::Lanewise(_)) | Step::While { .. } | Step::Scan { .. } => true,
+        Step::Strips { .. } => unreachable!("compiled to one launch"),
+        Step::Copy { .. }
+        | Step::Assemble { .. }
+        | Step::ArgReduce { .. }
+        | Step::DynamicSlice { .. }
+        | Step::DynamicUpdate { .. } => false,
+        Step::Gather { places, .. } | Step::Scatter { places, .. } => places.len() >= MANY_ELEMENTS,
+        Step::Dot { plan, .. } => plan.n_all_products() >= MANY_ELEMENTS,
+        Step::Call { args, outs, .. } => args.iter().chain(outs).map(|(_, t)| t.len()).sum::<usize>() >= MANY_ELEMENTS,
+        Step::Switch { branches, .. } => branches.iter().flatten().any(takes_long),
+    }
+}
+
 /// # Safety
 /// The slots must hold what the schedule says at this step.
 unsafe fn run_steps(
@@ -298,8 +325,8 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watc
     // SAFETY: the schedule placed the operands in their slots, and results in slots that no operand shares.
     unsafe {
         match step {
-            Step::Kernel(Launch::Tiles(program)) => program.run(frame),
-            Step::Kernel(Launch::Strips(program)) => program.run(frame),
+            Step::Kernel(Launch::Tiles(program)) => program.run(frame)?,
+            Step::Kernel(Launch::Strips(program)) => program.run(frame)?,
             Step::Kernel(Launch::Scalars { program, .. }) => program.run(frame)?,
             Step::Kernel(Launch::Single { program, .. }) => program.run(frame)?,
             Step::Kernel(Launch::Lanewise(program)) => program.run(frame)?,
@@ -341,17 +368,20 @@ unsafe fn run_step(step: &Step<Launch>, frame: &mut Frame, watch: &mut impl Watc
                     }
                 }
             }
-            Step::Call { call, origin, args, outs } => call::run(call, *origin, args, outs, frame)?,
+            Step::Call { call, origin, args, outs } => {
+                let outcome = call::run(call, *origin, args, outs, frame);
+                interrupt::finish(*origin)?;
+                outcome?;
+            }
             Step::Strips { .. } => unreachable!("compiled to one launch"),
-            Step::Assemble { .. }
-            | Step::ArgReduce { .. }
-            | Step::DynamicSlice { .. }
-            | Step::DynamicUpdate { .. }
-            | Step::Gather { .. }
-            | Step::Scatter { .. }
-            | Step::Dot { .. } => {
+            Step::Assemble { .. } | Step::ArgReduce { .. } | Step::DynamicSlice { .. } | Step::DynamicUpdate { .. } => {
                 frame.n_kernels += 1;
                 run_builtin(step, frame);
+            }
+            Step::Gather { origin, .. } | Step::Scatter { origin, .. } | Step::Dot { origin, .. } => {
+                frame.n_kernels += 1;
+                run_builtin(step, frame);
+                interrupt::finish(*origin)?;
             }
         }
     }
@@ -383,14 +413,14 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
                 let out = frame.write_bits::<Bits>(to.slot, to.len);
                 builtin::dynamic_update(frame.read_bits(*update, window.len()), frame.read(*starts), window, out);
             }),
-            Step::Gather { from, indices, to, places, mode } => with_bits!(from.dtype, Bits => {
+            Step::Gather { from, indices, to, places, mode, origin: _ } => with_bits!(from.dtype, Bits => {
                 let out = frame.write_bits::<Bits>(*to, places.len());
                 let outside = element::outside(*mode, from.dtype).unwrap_or_default();
                 let outside = Bits::from_ne_bytes(*outside.first_chunk().expect("no element is larger"));
                 let clip = *mode == OutOfBounds::Clip;
                 places::gather(frame.read_bits(from.slot, from.len), frame.read(*indices), places, clip, outside, out);
             }),
-            Step::Scatter { indices, updates, to, places, kind } => match kind {
+            Step::Scatter { indices, updates, to, places, kind, origin: _ } => match kind {
                 ScatterKind::Set => with_bits!(to.dtype, Bits => {
                     let out = frame.write_bits::<Bits>(to.slot, to.len);
                     places::scatter_set(frame.read(*indices), frame.read_bits(*updates, places.len()), places, out);
@@ -401,7 +431,9 @@ unsafe fn run_builtin(step: &Step<Launch>, frame: &Frame) {
                     (folds.scatter)(frame.read(*indices), updates, places, frame.write(*to));
                 }
             },
-            Step::Dot { a, b, plan, to } => plan.run(frame.read(*a), frame.read(*b), frame.write(*to)),
+            Step::Dot { a, b, plan, to, origin: _ } => {
+                plan.run(frame.read(*a), frame.read(*b), frame.write(*to));
+            }
             Step::Kernel(_)
             | Step::Strips { .. }
             | Step::Copy { .. }

@@ -65,6 +65,8 @@ pub(crate) struct Machine {
     module: Arc<OnceLock<Module>>,
     /// Where it begins in the module's code.
     entry: usize,
+    /// Points of a row, after which accumulators start over.
+    row: Option<usize>,
     /// Where the code for rounds of several groups begins, and how many points they have.
     rounds: Option<(usize, usize)>,
     /// Code for rounds that writes past the caches.
@@ -127,14 +129,20 @@ impl Assembly {
         }
         let n_instructions = lanes.insts.len();
         let entry = self.append(&mut lanes, Extent::Points, false)?;
-        let is_long = request.run >= MIN_ROUNDS * GROUPS_PER_ROUND as usize * lanes.n_lanes;
+        let row = lanes.row;
+        // The points of a row that are left would need code for one group.
+        let has_whole = |round: usize| row.is_none_or(|row| row.is_multiple_of(round));
+        let round = GROUPS_PER_ROUND as usize * lanes.n_lanes;
         let mut rounds = None;
-        if is_long && n_instructions <= max_instructions(self.isa) {
+        if request.run >= MIN_ROUNDS * round && has_whole(round) && n_instructions <= max_instructions(self.isa) {
             let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
             rounds = self.append(&mut lanes, Extent::Points, true).map(|entry| (entry, emit::round(&lanes)));
         }
-        let streaming = if request.streams { self.streaming(request, rounds.is_some()) } else { None };
-        Some(Machine { module: self.module.clone(), entry, rounds, streaming })
+        let mut streaming = None;
+        if request.streams && has_whole(rounds.map_or(lanes.n_lanes, |(_, round)| round)) {
+            streaming = self.streaming(request, rounds.is_some());
+        }
+        Some(Machine { module: self.module.clone(), entry, row, rounds, streaming })
     }
 
     /// Compiles a kernel to code that writes past the caches.
@@ -164,7 +172,7 @@ impl Assembly {
                 (self.append(&mut lanes, Extent::Once, false)?, single)
             }
         };
-        Some((Machine { module: self.module.clone(), entry, rounds: None, streaming: None }, single))
+        Some((self.once(entry), single))
     }
 
     /// Compiles a loop with a loop of its own for each element, of which what is `needed` counts; `None` for other steps,
@@ -184,7 +192,12 @@ impl Assembly {
         }
         let entry = self.append(&mut lanes, Extent::Round, false)?;
         let lanewise = Lanewise { table, len: found.len, chunk, origin: *origin };
-        Some((Machine { module: self.module.clone(), entry, rounds: None, streaming: None }, lanewise))
+        Some((self.once(entry), lanewise))
+    }
+
+    /// Code that [`Machine::run_once`] runs.
+    fn once(&self, entry: usize) -> Machine {
+        Machine { module: self.module.clone(), entry, row: None, rounds: None, streaming: None }
     }
 
     /// Appends code and says where it begins; `None` if it needs too much of the stack, or any though it must not.
@@ -217,16 +230,19 @@ impl Machine {
     /// `first` of cells, with memory up to point `end`, of accumulators, and of single elements. What is written overlaps
     /// only what is read at the same points.
     pub unsafe fn run(&self, table: &[*mut u8], first: usize, start: usize, end: usize) {
-        type Function = unsafe extern "sysv64" fn(*const *mut u8, usize, usize, usize);
+        type Function = unsafe extern "sysv64" fn(*const *mut u8, usize, usize, usize, usize);
         let module = self.module.get().expect("programs run after their assembly is finished");
+        let column = |point: usize| if point == first { 0 } else { self.row.map_or(0, |row| (point - first) % row) };
         // SAFETY: at entries there are functions of this type, put there by `emit`; the rest is promised by the caller.
         let call = |entry: usize, from: usize, to: usize| unsafe {
             let function: Function = std::mem::transmute(module.code.start().add(entry));
-            function(table.as_ptr(), from, to, from - first);
+            function(table.as_ptr(), from, to, from - first, column(from));
         };
         let mut rest = start;
         let streaming = self.streaming.as_ref().filter(|streaming| streaming.fits(table, start));
-        if let Some((entry, round)) = streaming.map(|code| (code.entry, code.round)).or(self.rounds) {
+        if let Some((entry, round)) = streaming.map(|code| (code.entry, code.round)).or(self.rounds)
+            && column(start).is_multiple_of(round)
+        {
             rest = end - (end - start) % round;
             if rest > start {
                 call(entry, start, rest);

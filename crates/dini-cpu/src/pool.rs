@@ -9,6 +9,7 @@
 //! The number of threads is that of the processors, of `DINI_NUM_THREADS` in the environment, or what
 //! [`set_num_threads`] says.
 
+use crate::interrupt::{self, Team};
 use std::{
     any::Any,
     collections::VecDeque,
@@ -154,12 +155,24 @@ impl Queue {
 
 /// Runs `body` for each number below `n_rounds`, in any order, on the caller's thread and on workers.
 ///
-/// A panic of the body passes through once all that began has ended; rounds that nobody began are left out then.
+/// A panic of the body passes through once all that began has ended; rounds that nobody began are left out then, and where
+/// the operation is cut ([`crate::interrupt`]).
 pub(crate) fn for_each(n_rounds: usize, body: &(dyn Fn(usize) + Sync)) {
     let n_helpers = num_threads().min(n_rounds).saturating_sub(1);
     if n_helpers == 0 {
-        return (0..n_rounds).for_each(body);
+        return (0..n_rounds).take_while(|_| !interrupt::must_cut(0)).for_each(body);
     }
+    match Team::of_run() {
+        None => on_threads(n_rounds, n_helpers, body),
+        Some(team) => {
+            on_threads(n_rounds, n_helpers, &|round| team.work(|| body(round)));
+            team.finish();
+        }
+    }
+}
+
+/// [`for_each`] with so many workers at most.
+fn on_threads(n_rounds: usize, n_helpers: usize, body: &(dyn Fn(usize) + Sync)) {
     let queue = queue();
     queue.provide(n_helpers);
     // SAFETY: only the lifetime changes. The job is off the queue and nobody works on it when this function returns.
@@ -214,6 +227,16 @@ pub(crate) fn for_ranges(n: usize, unit: usize, ns: f64, body: &(dyn Fn(usize, u
     for_each(n.div_ceil(per_round), &|round| {
         let start = round * per_round;
         body(start, n.min(start + per_round));
+    });
+}
+
+/// [`for_ranges`] of a batch: what each thread takes is divided further, so that the operation can be cut in between.
+pub(crate) fn for_batches(n: usize, unit: usize, ns: f64, body: &(dyn Fn(usize, usize) + Sync)) {
+    let n_together = ((ROUND / ns.max(1e-3)) as usize).max(1).next_multiple_of(unit.max(1));
+    let ns_together = (ns * n_together as f64) as u32;
+    for_ranges(n, unit, ns, &|start, end| {
+        let batches = (start..end).step_by(n_together).take_while(|_| !interrupt::must_cut(ns_together));
+        batches.for_each(|first| body(first, end.min(first + n_together)));
     });
 }
 

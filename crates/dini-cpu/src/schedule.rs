@@ -62,6 +62,8 @@ pub(crate) struct KernelStep {
     /// Shared by a program over precompiled loops and what machine code is made from.
     pub kernel: Arc<Kernel>,
     pub slots: Vec<SlotId>,
+    /// The front end's number of the node that computes its last result.
+    pub origin: u32,
 }
 
 /// One axis of a tensor among the others.
@@ -176,6 +178,7 @@ pub(crate) enum Step<K> {
         to: SlotId,
         places: Places,
         mode: OutOfBounds,
+        origin: u32,
     },
     /// In place: `to` holds the tensor to update.
     Scatter {
@@ -184,12 +187,14 @@ pub(crate) enum Step<K> {
         to: Tensor,
         places: Places,
         kind: ScatterKind,
+        origin: u32,
     },
     Dot {
         a: Tensor,
         b: Tensor,
         plan: DotPlan,
         to: Tensor,
+        origin: u32,
     },
     Call {
         call: Call,
@@ -273,11 +278,13 @@ impl<K> Step<K> {
             Step::ArgReduce { from, to, axis, largest } => Step::ArgReduce { from, to, axis, largest },
             Step::DynamicSlice { from, starts, to, window } => Step::DynamicSlice { from, starts, to, window },
             Step::DynamicUpdate { update, starts, to, window } => Step::DynamicUpdate { update, starts, to, window },
-            Step::Gather { from, indices, to, places, mode } => Step::Gather { from, indices, to, places, mode },
-            Step::Scatter { indices, updates, to, places, kind } => {
-                Step::Scatter { indices, updates, to, places, kind }
+            Step::Gather { from, indices, to, places, mode, origin } => {
+                Step::Gather { from, indices, to, places, mode, origin }
             }
-            Step::Dot { a, b, plan, to } => Step::Dot { a, b, plan, to },
+            Step::Scatter { indices, updates, to, places, kind, origin } => {
+                Step::Scatter { indices, updates, to, places, kind, origin }
+            }
+            Step::Dot { a, b, plan, to, origin } => Step::Dot { a, b, plan, to, origin },
             Step::Call { call, origin, args, outs } => Step::Call { call, origin, args, outs },
             Step::While { cond, flag, body, swaps, origin } => {
                 Step::While { cond: nested(cond), flag, body: nested(body), swaps, origin }

@@ -41,7 +41,7 @@ pub enum ErrorKind {
     Depth,
     /// There is no memory for a result or a temporary.
     OutOfMemory,
-    /// A loop was stopped, see [`interrupt`](crate::interrupt).
+    /// A loop or a long operation was stopped, see [`interrupt`](crate::interrupt).
     Stopped,
     /// The user's own error, see [`Error::user`].
     User,

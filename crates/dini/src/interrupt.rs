@@ -1,9 +1,9 @@
-//! Stopping loops: from another thread, after too many rounds, or by a function that is asked now and then.
+//! Stopping what runs: from another thread, after too many rounds of a loop, or by a function that is asked now and then.
 //!
 //! A loop that never ends is a mistake that cannot be excluded. Every loop of a running program ([`while_loop`],
-//! [`fori_loop`], [`scan`], [`map`]) looks for a reason to stop at least once a millisecond. The call that ran it then
-//! fails with [`ErrorKind::Stopped`], named by the loop's line; nothing else remembers it, and the same function can be
-//! called again.
+//! [`fori_loop`], [`scan`], [`map`]) looks for a reason to stop at least once a millisecond, and long operations do so about
+//! as often (they count work, not time). The call that ran it then fails with [`ErrorKind::Stopped`], named by the line of
+//! the loop or the operation; nothing else remembers it, and the same function can be called again.
 //!
 //! ```
 //! use dini::{ErrorKind, interrupt, prelude::*};
@@ -16,8 +16,7 @@
 //! assert!(error.to_string().contains("more than 1000 rounds"));
 //! ```
 //!
-//! Limits: only loops ask, between their rounds. A single operation, a host function, or a round that takes long is not cut
-//! short.
+//! Limits: a host function is not cut short, nor an operation that only copies, nor a product of a matrix and a vector.
 //!
 //! [`while_loop`]: crate::while_loop
 //! [`fori_loop`]: crate::fori_loop
@@ -27,8 +26,8 @@
 
 use std::sync::Arc;
 
-/// Stops all programs that run now, on all threads, at the next round of a loop. Programs that begin later are not
-/// concerned. It only counts a number up, so a signal handler may call it.
+/// Stops all programs that run now, on all threads, at the next round of a loop or in the midst of a long operation.
+/// Programs that begin later are not concerned. It only counts a number up, so a signal handler may call it.
 ///
 /// ```
 /// use dini::{ErrorKind, interrupt, prelude::*};
@@ -57,11 +56,11 @@ pub fn set_max_iterations(limit: Option<u64>) {
     dini_cpu::interrupt::set_max_iterations(limit);
 }
 
-/// Sets the function that loops ask about once a millisecond whether to go on: `false` stops the program that asks.
+/// Sets the function that programs ask about once a millisecond whether to go on: `false` stops the program that asks.
 /// `None` removes it.
 ///
 /// It is called on a thread that works for the program, so it should return soon. It may run programs itself. If it panics,
-/// the panic passes through the call that ran the loop.
+/// the panic passes through the call that ran the program.
 ///
 /// ```
 /// use dini::{ErrorKind, interrupt, prelude::*};

@@ -125,7 +125,7 @@ impl Compiled {
     }
 }
 
-/// The line and the cause of a failed call or a stopped loop.
+/// The line and the cause of a failed call, or of a stop.
 pub(crate) fn run_error(e: RunError, program: &Arc<Program>) -> Error {
     let (origin, error) = match e {
         RunError::Call { origin, error } => match error.downcast::<Error>() {
@@ -134,7 +134,7 @@ pub(crate) fn run_error(e: RunError, program: &Arc<Program>) -> Error {
         },
         RunError::OutOfMemory(e) => return Error::new(ErrorKind::OutOfMemory, e.to_string()),
         RunError::Stopped { origin, reason } => {
-            (origin, Error::new(ErrorKind::Stopped, format!("a loop was stopped: {reason}")))
+            (origin, Error::new(ErrorKind::Stopped, format!("the run was stopped: {reason}")))
         }
     };
     let origins = prepare(program).and_then(|p| lower(&p.program)).map(|(_, origins)| origins).unwrap_or_default();

@@ -1,5 +1,5 @@
 //! Loops that never end can be stopped: by a limit of rounds, from another thread, and by a callback; as machine code, as
-//! programs of the interpreter, and as schedules. Afterwards everything runs again.
+//! programs of the interpreter, and as schedules; and so can long operations. Afterwards everything runs again.
 
 use dini::{Error, ErrorKind, interrupt, prelude::*};
 use std::{
@@ -147,6 +147,27 @@ fn callback() {
         assert_stopped(name, outcome, "the stop callback said so");
         assert_eq!(n_calls.load(Ordering::Relaxed), 4, "{name}");
     });
+}
+
+#[test]
+fn long_operations() {
+    let _alone = alone();
+    let (many, matrix) = (Array::from(vec![0.5; 1 << 22]), Array::from(vec![0.5; 1 << 20]).reshape(&[1024, 1024]));
+    let compiled = jit(|x: Array| x.sin().sum());
+    let product = jit(|x: Array| x.matmul(&x));
+    let cases: [(&str, &dyn Fn() -> Result<Array>); 3] = [
+        ("compiled", &|| compiled(many.clone())),
+        ("at once", &|| many.sin().check().cloned()),
+        ("product", &|| product(matrix.clone())),
+    ];
+    for (name, run) in cases {
+        interrupt::set_stop_callback(Some(Arc::new(|| false)));
+        // The callback is not asked again at once: an operation may be over before.
+        let stopped = (0..100).find_map(|_| run().err());
+        interrupt::set_stop_callback(None);
+        assert_stopped(name, stopped.map_or(run(), Err), "the stop callback said so");
+        assert!(run().is_ok(), "{name} runs again");
+    }
 }
 
 #[test]

@@ -64,6 +64,12 @@ impl Graph {
         &self.types[value.0 as usize]
     }
 
+    /// The node that a value is a result of; `None` for inputs.
+    pub(crate) fn node_of(&self, value: Value) -> Option<&Node> {
+        let n_before = self.nodes.partition_point(|node| node.first_out <= value);
+        self.nodes[..n_before].last()
+    }
+
     /// The types of the inputs.
     pub fn input_types(&self) -> &[TensorType] {
         &self.types[..self.n_inputs]

@@ -4,7 +4,7 @@
 use super::frame::{Addresses, Frame, Needs};
 use crate::{
     executable::RunError,
-    interrupt::{self, Team},
+    interrupt,
     jit::{Assembly, Lanewise, Machine},
     pool,
     schedule::{KernelStep, Needed, Step},
@@ -43,22 +43,22 @@ impl LanewiseProgram {
         let run = |start: usize| {
             let shared = &shared;
             // SAFETY: promised by the caller; the table holds what the code was made for, and a chunk fits.
-            unsafe { self.machine.run_once(shared.0, start) }.map_err(|_| ())
+            if unsafe { self.machine.run_once(shared.0, start) }.is_err() {
+                interrupt::cut();
+            }
         };
-        let (n_chunks, team) = (len / chunk, Team::new());
+        let n_chunks = len / chunk;
         // How long a chunk takes shows when one has run.
         let started = Instant::now();
-        team.work(|| run(0));
+        run(0);
         let ns = started.elapsed().as_nanos() as f64;
         pool::for_ranges(n_chunks - 1, 1, ns, &|first, end| {
-            team.work(|| {
-                (first + 1..end + 1).try_for_each(|i| if team.is_stopped() { Err(()) } else { run(i * chunk) })
-            });
+            (first + 1..end + 1).take_while(|_| !interrupt::is_cut()).for_each(|i| run(i * chunk));
         });
-        if !len.is_multiple_of(*chunk) && !team.is_stopped() {
+        if !len.is_multiple_of(*chunk) && !interrupt::is_cut() {
             // The last chunk ends where the elements do. What it shares with the one before has stopped, and stays.
-            team.work(|| run(len - chunk));
+            run(len - chunk);
         }
-        team.finish().map_err(|()| interrupt::stopped(*origin))
+        interrupt::finish(*origin)
     }
 }

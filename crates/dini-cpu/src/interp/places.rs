@@ -6,6 +6,7 @@
 
 use super::reduce::Fold;
 use crate::{
+    interrupt,
     math::{Scalar, Slice, SliceMut},
     pool,
     schedule::Places,
@@ -14,6 +15,9 @@ use std::ops::Range;
 
 /// Places whose rows are found together.
 const CHUNK: usize = 256;
+
+/// Places of single elements between questions whether to go on.
+const MANY: usize = 1 << 14;
 
 /// The row of an index that is outside: beyond those of any tensor.
 const OUTSIDE: usize = usize::MAX;
@@ -120,6 +124,9 @@ fn for_each_chunk(
     let mut all = [OUTSIDE; CHUNK];
     for start in range.clone().step_by(CHUNK) {
         let rows = &mut all[..CHUNK.min(range.end - start)];
+        if interrupt::must_cut((ns_per_row(places.row_len) * rows.len() as f64) as u32) {
+            return;
+        }
         by_index!(indices, clip, |indices, CLIP| find_rows::<_, CLIP>(indices, places, start, rows));
         visit(start, rows);
     }
@@ -128,6 +135,10 @@ fn for_each_chunk(
 /// About how long the element of a row takes, and a row beside, in nanoseconds: it is where no other one was.
 const NS_PER_ELEMENT: f64 = 0.2;
 const NS_PER_ROW: f64 = 2.0;
+
+fn ns_per_row(len: usize) -> f64 {
+    NS_PER_ROW + NS_PER_ELEMENT * len as f64
+}
 
 /// Rows at indices, on several threads where that pays.
 pub(super) fn gather<T: Copy + Send + Sync>(
@@ -141,15 +152,20 @@ pub(super) fn gather<T: Copy + Send + Sync>(
     if let Some(n) = single_axis(places) {
         let x = &x[..n];
         return pool::for_pieces(out, 1, CHUNK, NS_PER_ROW, &|first, out| {
-            by_index!(indices, clip, |indices, CLIP| {
-                for (out, index) in out.iter_mut().zip(&indices[first..]) {
-                    *out = place_on_axis::<CLIP>(index.index(), n).map_or(outside, |place| x[place]);
+            for (chunk_idx, out) in out.chunks_mut(MANY).enumerate() {
+                if interrupt::must_cut((NS_PER_ROW * out.len() as f64) as u32) {
+                    return;
                 }
-            });
+                by_index!(indices, clip, |indices, CLIP| {
+                    for (out, index) in out.iter_mut().zip(&indices[first + chunk_idx * MANY..]) {
+                        *out = place_on_axis::<CLIP>(index.index(), n).map_or(outside, |place| x[place]);
+                    }
+                });
+            }
         });
     }
     let n = places.row_len;
-    pool::for_pieces(out, n, CHUNK, NS_PER_ROW + NS_PER_ELEMENT * n as f64, &|first, out| {
+    pool::for_pieces(out, n, CHUNK, ns_per_row(n), &|first, out| {
         for_each_chunk(places, first..first + out.len() / n, indices, clip, |start, rows| {
             let out = &mut out[(start - first) * n..(start - first + rows.len()) * n];
             if n == 1 {
@@ -180,9 +196,14 @@ fn scatter<T: Copy>(
     if let Some(n) = single_axis(places) {
         let out = &mut out[..n];
         return by_index!(indices, false, |indices, CLIP| {
-            for (&x, index) in updates.iter().zip(indices) {
-                if let Some(place) = place_on_axis::<CLIP>(index.index(), n) {
-                    update(&mut out[place], x);
+            for (updates, indices) in updates.chunks(MANY).zip(indices.chunks(MANY)) {
+                if interrupt::must_cut((NS_PER_ROW * updates.len() as f64) as u32) {
+                    return;
+                }
+                for (&x, index) in updates.iter().zip(indices) {
+                    if let Some(place) = place_on_axis::<CLIP>(index.index(), n) {
+                        update(&mut out[place], x);
+                    }
                 }
             }
         });

@@ -135,6 +135,31 @@ fn run_of<T: Scalar, F: Fold<T>>(x: &[T]) -> T {
     joined::<T, F>(accumulators)
 }
 
+/// Runs of so many elements, one after the other: what is left of one is read with the beginning of the next.
+#[inline(always)]
+fn runs_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T], len: usize) {
+    let (n_whole, n_rest) = (len - len % N_ACCUMULATORS, len % N_ACCUMULATORS);
+    for (i, out) in out.iter_mut().enumerate() {
+        let run = &x[i * len..(i + 1) * len];
+        let rest = x[i * len + n_whole..].first_chunk::<N_ACCUMULATORS>();
+        let Some(rest) = rest.filter(|_| n_rest > 0) else {
+            *out = run_of::<T, F>(run);
+            continue;
+        };
+        let mut accumulators = [F::IDENTITY; N_ACCUMULATORS];
+        for chunk in run.as_chunks::<N_ACCUMULATORS>().0 {
+            for (accumulator, &x) in accumulators.iter_mut().zip(chunk) {
+                *accumulator = F::fold(*accumulator, x);
+            }
+        }
+        for (k, accumulator) in accumulators.iter_mut().enumerate() {
+            let folded = F::fold(*accumulator, rest[k]);
+            *accumulator = if k < n_rest { folded } else { *accumulator };
+        }
+        *out = joined::<T, F>(accumulators);
+    }
+}
+
 /// The upper half into the lower one, until one is left.
 #[inline(always)]
 fn joined<T: Scalar, F: Fold<T>>(mut accumulators: [T; N_ACCUMULATORS]) -> T {
@@ -171,6 +196,34 @@ fn narrow_blocks_of<T: Scalar, F: Fold<T>, const N: usize>(x: &[T], out: &mut [T
     }
 }
 
+/// Blocks of longer rows, a few columns after the other.
+#[inline(always)]
+fn wide_blocks_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T], reduced: usize, inner: usize) {
+    for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
+        let mut column = 0;
+        while column < inner {
+            column += match inner - column {
+                16.. => columns_of::<T, F, 16>(block, out, column),
+                4.. => columns_of::<T, F, 4>(block, out, column),
+                _ => columns_of::<T, F, 1>(block, out, column),
+            };
+        }
+    }
+}
+
+/// So many columns of a block from one on, whose results stay in registers; gives their number.
+#[inline(always)]
+fn columns_of<T: Scalar, F: Fold<T>, const N: usize>(block: &[T], out: &mut [T], column: usize) -> usize {
+    let mut results = [F::IDENTITY; N];
+    for row in block.chunks_exact(out.len()) {
+        for (result, &x) in results.iter_mut().zip(&row[column..column + N]) {
+            *result = F::fold(*result, x);
+        }
+    }
+    out[column..column + N].copy_from_slice(&results);
+    N
+}
+
 /// A way to combine elements of one type, as one parameter.
 pub(super) trait Folding {
     type Element: Scalar;
@@ -198,11 +251,7 @@ multiversion! {
         let (x, out) = (x.typed::<P::Element>(), out.typed::<P::Element>());
         match inner {
             1 if reduced < N_ACCUMULATORS => narrow_blocks_of::<_, P::Fold, 1>(x, out, reduced),
-            1 => {
-                for (out, block) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-                    *out = run_of::<P::Element, P::Fold>(block);
-                }
-            }
+            1 => runs_of::<_, P::Fold>(x, out, reduced),
             2 => narrow_blocks_of::<_, P::Fold, 2>(x, out, reduced),
             3 => narrow_blocks_of::<_, P::Fold, 3>(x, out, reduced),
             4 => narrow_blocks_of::<_, P::Fold, 4>(x, out, reduced),
@@ -210,12 +259,7 @@ multiversion! {
             6 => narrow_blocks_of::<_, P::Fold, 6>(x, out, reduced),
             7 => narrow_blocks_of::<_, P::Fold, 7>(x, out, reduced),
             8 => narrow_blocks_of::<_, P::Fold, 8>(x, out, reduced),
-            _ => {
-                for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
-                    out.fill(P::Fold::IDENTITY);
-                    rows_of::<P::Element, P::Fold>(block, out);
-                }
-            }
+            _ => wide_blocks_of::<_, P::Fold>(x, out, reduced, inner),
         }
     }
 }

@@ -24,7 +24,9 @@ use crate::{
     counters,
     dtype::DType,
     element::ElementBytes,
+    executable::RunError,
     graph::Strided,
+    interrupt,
     jit::Machine,
     kernel::Padded,
     math,
@@ -56,8 +58,11 @@ pub(super) struct TileProgram {
     reduction: Option<Box<Reduction>>,
     scratch_bytes: usize,
     shared_bytes: usize,
-    /// About how long a point takes.
+    /// About how long a point takes, and a tile.
     ns_per_point: f64,
+    ns_per_tile: u32,
+    /// The front end's number of a node that it computes.
+    origin: u32,
     /// Where the program's bases and its scratch space begin in those of the frame.
     first_base: usize,
     first_scratch: usize,
@@ -167,7 +172,7 @@ impl TileProgram {
     ///
     /// # Safety
     /// The slots must hold the operands that the kernel was compiled for; the frame has the program's scratch space.
-    pub unsafe fn run(&self, frame: &mut Frame) {
+    pub unsafe fn run(&self, frame: &mut Frame) -> Result<(), RunError> {
         frame.n_kernels += 1;
         self.bind(frame);
         let bases = &mut frame.bases[self.first_base..][..self.bases.len()];
@@ -177,14 +182,16 @@ impl TileProgram {
         // SAFETY: promised by the caller; registers are written before they are read, by the kernel's order.
         unsafe {
             if self.pays_for_threads() {
-                return self.run_on_threads(bases);
-            }
-            self.begin(bases);
-            match &self.reduction {
-                Some(reduction) => self.reduce(reduction, bases, 0..reduction.n_units()),
-                None => self.run_points(bases, 0, self.len),
+                self.run_on_threads(bases);
+            } else {
+                self.begin(bases);
+                match &self.reduction {
+                    Some(reduction) => self.reduce(reduction, bases, 0..reduction.n_units()),
+                    None => self.run_points(bases, 0, self.len),
+                }
             }
         }
+        interrupt::finish(self.origin)
     }
 
     /// Fills the program's part of [`Frame::bases`].
@@ -225,7 +232,7 @@ impl TileProgram {
     /// # Safety
     /// As for [`TileProgram::run`].
     unsafe fn run_points(&self, bases: &mut [*mut u8], mut start: usize, end: usize) {
-        while start < end {
+        while start < end && !interrupt::must_cut(self.ns_per_tile) {
             let n = self.tile.min(end - start);
             // SAFETY: promised by the caller.
             unsafe { self.run_tile(bases, start, n) }

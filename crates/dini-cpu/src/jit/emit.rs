@@ -1,9 +1,10 @@
 //! From allocated code to bytes.
 //!
-//! A function `extern "sysv64" fn(operands, start, end, done)` runs over points `start..end` of a run, of which `done`
-//! points came before, whole groups first. The group that is left takes a second copy of the code, whose loads and stores
-//! are masked. Code for rounds of several groups leaves what is less than a round to code for one. Calls of precompiled
-//! functions for rare arguments stand behind both, out of the way.
+//! A function `extern "sysv64" fn(operands, start, end, done, row)` runs over points `start..end` of a run, of which `done`
+//! points came before, and `row` of the first point's row, where there are rows: whole groups first. The group that is left
+//! (in each row) takes a second copy of the code, whose loads and stores are masked. Code for rounds of several groups
+//! leaves what is less than a round to code for one. Calls of precompiled functions for rare arguments stand behind both,
+//! out of the way.
 //!
 //! Here: frames and loops over points; [`instruction`] emits operations, [`moves`] copies, [`access`] what touches operands,
 //! [`mod@call`] calls, [`control`] the loops inside of code that runs once. Such code returns 0, or the position of a loop
@@ -66,6 +67,9 @@ const DONE: Gpr = Gpr::R8;
 /// For the moment. The second brings `done`.
 const ACCUMULATOR: Gpr = Gpr::Rax;
 const COUNTER: Gpr = Gpr::Rcx;
+/// The number of points of the row before the group, where there are rows. The third operand of the function brings it.
+const ROW: Gpr = Gpr::R15;
+const FIRST_ROW: Gpr = Gpr::R8;
 
 /// Registers for the addresses of operands; from the fourth on they are the caller's.
 const POINTERS: [Gpr; 8] = [Gpr::R9, Gpr::R10, Gpr::R11, Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R14, Gpr::R15];
@@ -88,6 +92,8 @@ struct Frame {
     tail: usize,
     /// What loops count, and addresses that move, eight bytes each.
     cursors: usize,
+    /// The end of all points, while a row ends before.
+    end: usize,
     bytes: usize,
 }
 
@@ -103,8 +109,8 @@ impl Frame {
         let buffers = gprs + 64;
         let tail = buffers + n_buffers * BUFFER_BYTES;
         let cursors = tail + 192;
-        let bytes = cursors + 8 * Cursors::most(lanes);
-        Frame { vectors, masks, gprs, buffers, tail, cursors, bytes }
+        let end = cursors + 8 * Cursors::most(lanes);
+        Frame { vectors, masks, gprs, buffers, tail, cursors, end, bytes: end + 8 }
     }
 }
 
@@ -308,6 +314,7 @@ impl Emitter<'_> {
         let index = match walk {
             Walk::Points => INDEX,
             Walk::Run => DONE,
+            Walk::Row => ROW,
             Walk::Indexed => unreachable!("lanes have places of their own"),
             // Every round begins with the first one.
             Walk::Accumulators if round(self.lanes) >= N_ACCUMULATORS => return Memory::Base(base, offset),
@@ -331,11 +338,12 @@ impl Emitter<'_> {
         self.lanes.stores.iter().for_each(|store| counts[store.to as usize] += 1);
         let mut used: Vec<usize> = (0..counts.len()).filter(|&i| counts[i] > 0).collect();
         used.sort_by_key(|&i| (std::cmp::Reverse(counts[i]), i));
-        // Those that cursors do not have.
-        let pointers = &POINTERS[self.cursors.n_registers()..];
+        // Those that neither cursors nor rows have.
+        let (n_cursors, n_rows) = (self.cursors.n_registers(), usize::from(self.lanes.row.is_some()));
+        let pointers = &POINTERS[n_cursors..POINTERS.len() - n_rows];
         used.truncate(pointers.len());
-        let n_pointers = self.cursors.n_registers() + used.len();
-        let saved: Vec<Gpr> = POINTERS[..n_pointers].iter().skip(N_OWN_POINTERS).copied().collect();
+        let mut saved: Vec<Gpr> = POINTERS[..n_cursors + used.len()].iter().skip(N_OWN_POINTERS).copied().collect();
+        saved.extend((n_rows > 0).then_some(ROW));
 
         self.assembler.push(Gpr::Rbp);
         self.assembler.copy(Gpr::Rbp, Gpr::Rsp);
@@ -346,6 +354,9 @@ impl Emitter<'_> {
         }
         self.assembler.add(Gpr::Rsp, -(self.frame.bytes as i32));
         self.assembler.and(Gpr::Rsp, -64);
+        if n_rows > 0 {
+            self.assembler.copy(ROW, FIRST_ROW);
+        }
         self.assembler.copy(DONE, COUNTER);
         for (&operand, &pointer) in used.iter().zip(pointers) {
             let address = self.address(operand);
@@ -362,7 +373,10 @@ impl Emitter<'_> {
             }
             Some(at) => {
                 self.steps(&steps[..at]);
-                self.points(&steps[at + 1..]);
+                match self.lanes.row {
+                    None => self.points(&steps[at + 1..]),
+                    Some(row) => self.rows(row, &steps[at + 1..]),
+                }
             }
         }
 
@@ -386,7 +400,34 @@ impl Emitter<'_> {
         }
     }
 
-    /// The body over all points.
+    /// The body over all points, row by row.
+    fn rows(&mut self, row: usize, body: &[Step]) {
+        let end_of_all = self.stack(self.frame.end);
+        let (next, begin, done) = (self.assembler.label(), self.assembler.label(), self.assembler.label());
+        self.assembler.copy(ACCUMULATOR, END);
+        self.assembler.store(END, end_of_all);
+        self.assembler.bind(next);
+        // Where the row ends, or all points do.
+        self.assembler.address(END, Memory::Base(INDEX, row as i32));
+        self.assembler.subtract(END, ROW);
+        self.assembler.compare(END, ACCUMULATOR);
+        self.assembler.jump_if(Condition::BelowOrEqual, begin);
+        self.assembler.copy(END, ACCUMULATOR);
+        self.assembler.bind(begin);
+        self.points(body);
+        self.assembler.load(ACCUMULATOR, end_of_all);
+        self.assembler.compare(END, ACCUMULATOR);
+        self.assembler.jump_if(Condition::AboveOrEqual, done);
+        // Those of the last group.
+        self.assembler.add_register(DONE, END);
+        self.assembler.subtract(DONE, INDEX);
+        self.assembler.copy(INDEX, END);
+        self.assembler.constant(ROW, 0);
+        self.assembler.jump(next);
+        self.assembler.bind(done);
+    }
+
+    /// The body over all points up to the end.
     fn points(&mut self, body: &[Step]) {
         let n_points = round(self.lanes) as i32;
         let (head, tail, done) = (self.assembler.label(), self.assembler.label(), self.assembler.label());
@@ -397,6 +438,9 @@ impl Emitter<'_> {
         self.steps(body);
         self.assembler.add(INDEX, n_points);
         self.assembler.add(DONE, n_points);
+        if self.lanes.row.is_some() {
+            self.assembler.add(ROW, n_points);
+        }
         self.assembler.address(ACCUMULATOR, Memory::Base(INDEX, n_points));
         self.assembler.compare(ACCUMULATOR, END);
         self.assembler.jump_if(Condition::BelowOrEqual, head);

@@ -317,6 +317,10 @@ impl Assembler {
         self.bytes(&n.to_le_bytes());
     }
 
+    pub fn add_register(&mut self, to: Gpr, other: Gpr) {
+        self.rex(0x03, to as u8, Rm::Register(other as u8), 0);
+    }
+
     pub fn subtract(&mut self, to: Gpr, other: Gpr) {
         self.rex(0x2b, to as u8, Rm::Register(other as u8), 0);
     }

@@ -336,6 +336,8 @@ pub(super) enum Walk {
     Run,
     /// The same, modulo the number of accumulators.
     Accumulators,
+    /// The same, modulo the length of a row, [`Lanes::row`].
+    Row,
     /// By an index.
     Indexed,
 }
@@ -348,6 +350,8 @@ pub(super) struct Lanes {
     pub n_lanes: usize,
     /// Groups per round: several take turns where one alone would wait for its own results.
     pub n_groups: u8,
+    /// Points after which operands that are walked by rows start over.
+    pub row: Option<usize>,
     pub operands: Vec<Operand>,
     pub insts: Vec<Inst>,
     /// For each instruction, whether it gives the same at every point.
@@ -400,6 +404,7 @@ impl Lanes {
             isa,
             n_lanes: vector_bytes(isa) / widest,
             n_groups: 1,
+            row: None,
             operands: vec![],
             insts: vec![],
             is_invariant: vec![],

@@ -31,7 +31,7 @@ pub(super) struct Lanewise<'a> {
 }
 
 /// A register that reads an operand element by element: its slot.
-fn loaded(KernelStep { kernel, slots }: &KernelStep, reg: Reg) -> Option<SlotId> {
+fn loaded(KernelStep { kernel, slots, .. }: &KernelStep, reg: Reg) -> Option<SlotId> {
     match &kernel.body[reg.0 as usize] {
         Instruction::Load { operand, access } if *access == Access::IDENTITY => {
             (kernel.operands[operand.0 as usize].len == kernel.len).then_some(slots[operand.0 as usize])
@@ -97,7 +97,7 @@ impl<'a> Lanewise<'a> {
 
     /// The loop of one chunk, and the slots whose addresses the table must hold.
     pub fn lower(&self, isa: Isa) -> (Lanes, Vec<SlotId>) {
-        let KernelStep { kernel, slots } = self.body;
+        let KernelStep { kernel, slots, .. } = self.body;
         let dtypes = (0..kernel.body.len()).map(|i| kernel.dtype(Reg(i as u32)));
         let widest = dtypes.map(|dtype| Kind::of(dtype).size()).max().unwrap_or(4);
         let mut lanes = Lanes::new(isa, widest);
@@ -171,7 +171,7 @@ impl<'a> Lanewise<'a> {
 
     /// The registers that are the same in each round.
     fn fixed(&self, lanes: &mut Lanes, group: u8) -> Vec<Option<Value>> {
-        let KernelStep { kernel, slots } = self.body;
+        let KernelStep { kernel, slots, .. } = self.body;
         let is_state = |slot: SlotId| self.states().any(|state| state == slot);
         let mut fixed: Vec<Option<Value>> = vec![];
         for (i, instruction) in kernel.body.iter().enumerate() {
@@ -207,7 +207,7 @@ impl<'a> Lanewise<'a> {
     /// The instructions of a round, group by group: the processor looks far enough ahead, and few masks are in use at a
     /// time.
     fn round(&self, lanes: &mut Lanes, fixed: &[Vec<Option<Value>>], phis: &mut [Vec<Phi>]) {
-        let KernelStep { kernel, slots } = self.body;
+        let KernelStep { kernel, slots, .. } = self.body;
         for (fixed, phis) in fixed.iter().zip(phis) {
             let mut values: Vec<Value> = vec![];
             for (instruction, fixed) in kernel.body.iter().zip(fixed) {
@@ -239,7 +239,7 @@ impl<'a> Lanewise<'a> {
 
 /// The slot of a mask, if the kernel says whether it holds anywhere.
 fn any(step: &KernelStep, flag: SlotId) -> Option<SlotId> {
-    let KernelStep { kernel, slots } = step;
+    let KernelStep { kernel, slots, .. } = step;
     let Kernel { reduction, stores, body, .. } = &**kernel;
     let space = (*reduction)?;
     match &stores[..] {

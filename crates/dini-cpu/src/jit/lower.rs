@@ -78,7 +78,10 @@ pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
         let dtype = kernel.dtype(from);
         let (walk, n_turns) = match accumulators {
             Accumulators::InTurns => (Walk::Accumulators, n_turns),
-            Accumulators::OfEach => (Walk::Run, n_groups as usize),
+            Accumulators::OfEach { row } => {
+                lanes.row = Some(row);
+                (Walk::Row, n_groups as usize)
+            }
         };
         let to = operands.number(&mut lanes, Operand { base: to, dtype, walk });
         let mut accumulators = vec![Value::NONE; n_turns.min(n_groups as usize)];

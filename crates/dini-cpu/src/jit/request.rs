@@ -108,6 +108,7 @@ pub(crate) struct Fold {
 pub(crate) enum Accumulators {
     /// That with the number i modulo [`N_ACCUMULATORS`](crate::kernel::N_ACCUMULATORS): all points together give one result.
     InTurns,
-    /// That with the number i: each point is part of a result of its own.
-    OfEach,
+    /// That with the number i modulo the length of a row: the points of a row are parts of results of their own, and those
+    /// of the next row parts of the same results.
+    OfEach { row: usize },
 }

@@ -201,7 +201,7 @@ impl Lowering<'_> {
             return self.control(step, &after);
         }
         match step {
-            Step::Kernel(KernelStep { kernel, slots }) => self.kernel(kernel, slots),
+            Step::Kernel(KernelStep { kernel, slots, .. }) => self.kernel(kernel, slots),
             Step::Copy { from, to } => {
                 let values = self.elements(from.slot, from.dtype, from.len)?;
                 self.write(*to, from.dtype, values);

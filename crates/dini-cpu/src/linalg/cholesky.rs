@@ -12,8 +12,8 @@ use super::{
     real::Real,
     small::{self, MAX_ORDER},
 };
-use crate::pool;
-use panel::Panel;
+use crate::{interrupt, pool};
+use panel::{NS_PER_PRODUCT, Panel};
 
 /// The lower factor L of the symmetric part (A + Aᵀ)/2 = L Lᵀ of each matrix in `a`, n × n and row-major, one after
 /// another; zeros above its diagonal.
@@ -56,8 +56,12 @@ pub fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
             // SAFETY: ranges do not overlap.
             let (a, out) = (&a[first * size..end * size], unsafe { factors.take(first..end) });
             let mut panel = Panel::new(n);
+            let panel_width = panel.width();
             for (a, out) in a.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
-                let is_factor = (0..n).step_by(panel.width()).all(|first| panel.factor(a, first, out));
+                let ns = |first: usize| (first * first * panel_width) as f64 * NS_PER_PRODUCT;
+                let mut panels = (0..n).step_by(panel_width);
+                let is_factor =
+                    panels.all(|first| !interrupt::must_cut(ns(first) as u32) && panel.factor(a, first, out));
                 if !is_factor {
                     out.fill(T::NAN);
                 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     graph::DotAxes,
+    interrupt,
     math::{Scalar, Slice, SliceMut},
     pool,
 };
@@ -193,6 +194,11 @@ impl DotPlan {
         });
     }
 
+    /// Multiplications of all products of matrices.
+    pub(crate) fn n_all_products(&self) -> usize {
+        self.n_batch.saturating_mul(self.n_products())
+    }
+
     /// Multiplications of one product of matrices.
     fn n_products(&self) -> usize {
         self.n_rows.saturating_mul(self.n_columns).saturating_mul(self.depth)
@@ -238,10 +244,23 @@ impl DotPlan {
             return large((a, a_strides), (b, b_strides), (n_rows, depth, n_columns), out);
         }
         if b_strides.1 == 1 {
-            return matmul_by_rows(a, a_strides, b, b_strides.0, depth, n_columns, out);
+            return self.by_rows(a, a_strides, b, b_strides.0, out);
         }
         gather(b, &[(depth, b_strides.0), (n_columns, b_strides.1)], scratch);
-        matmul_by_rows(a, a_strides, scratch, n_columns, depth, n_columns, out);
+        self.by_rows(a, a_strides, scratch, n_columns, out);
+    }
+
+    /// One matrix product, some rows after the other.
+    fn by_rows<T: Ring>(&self, a: &[T], a_strides: (usize, usize), b: &[T], b_row_stride: usize, out: &mut [T]) {
+        let ns_per_row = (self.depth * self.n_columns) as f64 * NS_PER_PRODUCT;
+        let n_together = (NS_TOGETHER / ns_per_row) as usize + 1;
+        for (idx, out) in out.chunks_mut(n_together * self.n_columns).enumerate() {
+            if interrupt::must_cut((ns_per_row * n_together as f64) as u32) {
+                return;
+            }
+            let a = &a[idx * n_together * a_strides.0..];
+            matmul_by_rows(a, a_strides, b, b_row_stride, self.depth, self.n_columns, out);
+        }
     }
 }
 
@@ -279,6 +298,9 @@ fn matmul<T: Real>(a: Strided<'_, T>, b: Strided<'_, T>, shape: (usize, usize, u
 
 /// How long a product and a sum take at least, on one thread, in nanoseconds.
 const NS_PER_PRODUCT: f64 = 0.03;
+
+/// Rows that together take about so many nanoseconds are computed without a question whether to go on.
+const NS_TOGETHER: f64 = 50_000.0;
 
 /// out = A x, `out.len()` rows, the strides being those of A's rows and columns and of x.
 fn matvec<T: Ring>(

@@ -13,7 +13,7 @@ use super::{
     small,
     triangular::blocked::Solve,
 };
-use crate::pool;
+use crate::{interrupt, pool};
 use std::ops::Range;
 
 /// About how long a product and a difference take, in nanoseconds.
@@ -66,6 +66,10 @@ pub fn lu<T: Real>(a: &[T], m: usize, n: usize, lu: &mut [T], pivots: &mut [i32]
             }
         });
     }
+    if interrupt::is_cut() {
+        // There may be no pivots.
+        return;
+    }
     for idx in 0..n_matrices {
         let permutation = &mut permutation[idx * m..][..m];
         for (i, place) in permutation.iter_mut().enumerate() {
@@ -80,6 +84,10 @@ pub fn lu<T: Real>(a: &[T], m: usize, n: usize, lu: &mut [T], pivots: &mut [i32]
 /// Factors these columns of the rows from the first of them on, all columns before being done.
 fn factor<T: Real>(a: &mut [T], shape: (usize, usize), columns: Range<usize>, pivots: &mut [i32], memory: &mut [T]) {
     let Range { start, end } = columns;
+    if interrupt::must_cut(((end - start) * (shape.0 - start)) as u32) {
+        // Nothing is swapped.
+        return (start..end).for_each(|i| pivots[i] = i as i32);
+    }
     if end - start <= panel::WIDTH {
         return panel::factor(a, shape, columns, pivots, memory);
     }

@@ -15,7 +15,7 @@ use super::{
     scratch::Scratch,
     vector::{Kernel, MAX_LEN, Vector, by_level},
 };
-use crate::pool;
+use crate::{interrupt, pool};
 use pack::{PANEL, pack_panel, pack_strip, width};
 use std::ops::Range;
 
@@ -198,7 +198,11 @@ impl<T: Real, const SUBTRACT: bool> Kernel<T> for Loops<T, SUBTRACT> {
                     // SAFETY: so many rows and columns of B.
                     unsafe { pack_strip(b.at(first, column), depth, width.min(columns.end - column), strip) };
                 }
+                let ns = (PANEL * columns.len() * depth * bytes) as f64 * NS_PER_BYTE;
                 for row in (0..n_rows).step_by(PANEL) {
+                    if interrupt::must_cut(ns as u32) {
+                        return;
+                    }
                     let a = match row.checked_sub(packed_from) {
                         Some(row) => Matrix { start: panels[row / PANEL * panel_len..].as_ptr(), strides: (1, PANEL) },
                         None => a.at(row, first),

@@ -67,6 +67,8 @@ pub trait Real:
     fn root(self) -> Self;
     /// The absolute value.
     fn magnitude(self) -> Self;
+    /// Whether 1/self has as many digits as the type, and is finite.
+    fn has_normal_reciprocal(self) -> bool;
 }
 
 macro_rules! reals {
@@ -84,6 +86,11 @@ macro_rules! reals {
             #[inline(always)]
             fn magnitude(self) -> $t {
                 self.abs()
+            }
+            #[inline(always)]
+            fn has_normal_reciprocal(self) -> bool {
+                // The product of the largest number and the least normal one is a little less than 4.
+                (<$t>::MIN_POSITIVE..=0.25 / <$t>::MIN_POSITIVE).contains(&self.abs())
             }
         }
     )* };

@@ -72,21 +72,28 @@ impl Block<'_> {
                 let (from, indices) = (self.operand(node.args[0]), self.operand(node.args[1]));
                 let places = places(shape(node.args[0]), shape(node.args[1]), *n_batch);
                 let to = self.place(out, Need::Memory);
-                self.steps.push(Step::Gather { from, indices, to, places, mode: *mode });
+                self.steps.push(Step::Gather { from, indices, to, places, mode: *mode, origin: node.origin });
             }
             Op::Scatter { n_batch, kind } => {
                 let (indices, updates) = (self.operand(node.args[1]), self.operand(node.args[2]));
                 let places = places(shape(out), shape(node.args[1]), *n_batch);
                 let to = self.updated(node.args[0], out);
                 if updates.bytes() > 0 {
-                    self.steps.push(Step::Scatter { indices, updates: updates.slot, to, places, kind: *kind });
+                    self.steps.push(Step::Scatter {
+                        indices,
+                        updates: updates.slot,
+                        to,
+                        places,
+                        kind: *kind,
+                        origin: node.origin,
+                    });
                 }
             }
             Op::Dot(axes) => {
                 let (a, b) = (self.operand(node.args[0]), self.operand(node.args[1]));
                 let plan = DotPlan::new(shape(node.args[0]), shape(node.args[1]), axes);
                 let to = self.result(out);
-                self.steps.push(Step::Dot { a, b, plan, to });
+                self.steps.push(Step::Dot { a, b, plan, to, origin: node.origin });
             }
             Op::Map(_) | Op::View(_) | Op::Iota { .. } | Op::Reduce { .. } | Op::Cumulative { .. } => {
                 unreachable!("{} is part of a kernel", node.op.name())

@@ -93,19 +93,19 @@ fn check_steps(slots: &[Slot], steps: &[Step<KernelStep>]) -> Checked {
                 write(to)?;
                 distinct(slots, &[*update, starts.slot], to.slot)?;
             }
-            Step::Gather { from, indices, to, places, mode: _ } => {
+            Step::Gather { from, indices, to, places, mode: _, origin: _ } => {
                 read(from)?;
                 read(indices)?;
                 may_write(slots, *to, places.len() * from.dtype.size())?;
                 distinct(slots, &[from.slot, indices.slot], *to)?;
             }
-            Step::Scatter { indices, updates, to, places, kind: _ } => {
+            Step::Scatter { indices, updates, to, places, kind: _, origin: _ } => {
                 fits(slots, *updates, places.len() * to.dtype.size())?;
                 read(indices)?;
                 write(to)?;
                 distinct(slots, &[*updates, indices.slot], to.slot)?;
             }
-            Step::Dot { a, b, plan: _, to } => {
+            Step::Dot { a, b, plan: _, to, origin: _ } => {
                 read(a)?;
                 read(b)?;
                 write(to)?;
@@ -143,7 +143,7 @@ fn check_steps(slots: &[Slot], steps: &[Step<KernelStep>]) -> Checked {
     Ok(())
 }
 
-fn check_kernel(slots: &[Slot], KernelStep { kernel, slots: operands }: &KernelStep) -> Checked {
+fn check_kernel(slots: &[Slot], KernelStep { kernel, slots: operands, .. }: &KernelStep) -> Checked {
     kernel.check()?;
     let bytes = |i: usize| kernel.operands[i].len * kernel.operands[i].dtype.size();
     for instruction in &kernel.body {

@@ -69,7 +69,7 @@ impl Needed {
     }
 }
 
-fn visit_kernel(KernelStep { kernel, slots }: &KernelStep, access: &mut impl FnMut(&[SlotId], &[SlotId])) {
+fn visit_kernel(KernelStep { kernel, slots, .. }: &KernelStep, access: &mut impl FnMut(&[SlotId], &[SlotId])) {
     for instruction in &kernel.body {
         if let Some(operand) = instruction.operand() {
             access(&[slots[operand.0 as usize]], &[]);

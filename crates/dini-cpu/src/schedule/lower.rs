@@ -296,7 +296,9 @@ impl<'a> Block<'a> {
         let slots: Vec<SlotId> =
             slots.into_iter().map(|slot| slot.expect("operands are held before they are read")).collect();
         if kernel.stores.iter().any(|store| self.bytes(operands[store.to().0 as usize]) > 0) {
-            self.steps.push(Step::Kernel(KernelStep { kernel: Arc::new(kernel), slots }));
+            let last = kernel.stores.last().map_or(Value(0), |store| operands[store.to().0 as usize]);
+            let origin = self.graph.node_of(last).map_or(0, |node| node.origin);
+            self.steps.push(Step::Kernel(KernelStep { kernel: Arc::new(kernel), slots, origin }));
         }
     }
 

@@ -41,14 +41,14 @@ fn print_steps(steps: &[Step<KernelStep>], f: &mut dyn Write, depth: usize) -> f
     let indent = "  ".repeat(depth);
     for step in steps {
         match step {
-            Step::Kernel(KernelStep { kernel, slots }) => kernel.print(f, &indent, &|i| slots[i].to_string())?,
+            Step::Kernel(KernelStep { kernel, slots, .. }) => kernel.print(f, &indent, &|i| slots[i].to_string())?,
             Step::Strips { kernels, strips } => {
                 write!(f, "{indent}strips of {} of {} rows", strips.per_strip, strips.n_rows)?;
                 for (slot, row_bytes) in &strips.local {
                     write!(f, " {slot}:{row_bytes}")?;
                 }
                 f.write_str("\n")?;
-                for KernelStep { kernel, slots } in kernels {
+                for KernelStep { kernel, slots, .. } in kernels {
                     kernel.print(f, &format!("{indent}  "), &|i| slots[i].to_string())?;
                 }
             }
@@ -69,13 +69,13 @@ fn print_steps(steps: &[Step<KernelStep>], f: &mut dyn Write, depth: usize) -> f
             Step::DynamicUpdate { update, starts, to, window: _ } => {
                 writeln!(f, "{indent}{to} = dynamic_update {} {update} {starts}", to.slot)?;
             }
-            Step::Gather { from, indices, to, places: _, mode: _ } => {
+            Step::Gather { from, indices, to, places: _, mode: _, origin: _ } => {
                 writeln!(f, "{indent}{to} = gather {from} {indices}")?;
             }
-            Step::Scatter { indices, updates, to, places: _, kind: _ } => {
+            Step::Scatter { indices, updates, to, places: _, kind: _, origin: _ } => {
                 writeln!(f, "{indent}{to} = scatter {} {indices} {updates}", to.slot)?;
             }
-            Step::Dot { a, b, plan: _, to } => writeln!(f, "{indent}{to} = dot {a} {b}")?,
+            Step::Dot { a, b, plan: _, to, origin: _ } => writeln!(f, "{indent}{to} = dot {a} {b}")?,
             Step::Call { call, origin: _, args, outs } => {
                 writeln!(f, "{indent}{} = call {} {}", list(outs.iter()), call.name, list(args.iter()))?;
             }

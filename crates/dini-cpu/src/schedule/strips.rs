@@ -143,7 +143,7 @@ impl Shared {
     }
 
     /// Adds a kernel, if it may run in strips with those before it.
-    fn add(&mut self, KernelStep { kernel, slots }: &KernelStep) -> bool {
+    fn add(&mut self, KernelStep { kernel, slots, .. }: &KernelStep) -> bool {
         let n_rows = self.n_rows;
         if kernel.len == 0 || !kernel.len.is_multiple_of(n_rows) {
             return false;

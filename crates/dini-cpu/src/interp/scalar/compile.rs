@@ -169,7 +169,7 @@ impl Compiler<'_> {
 
     fn step(&mut self, step: &Step<KernelStep>) -> Option<()> {
         match step {
-            Step::Kernel(KernelStep { kernel, slots }) => self.kernel(kernel, slots)?,
+            Step::Kernel(KernelStep { kernel, slots, .. }) => self.kernel(kernel, slots)?,
             Step::Copy { from, to } => {
                 let (from, to) = (self.read(from.slot, 0, from.bytes())?, self.write(*to, from.bytes())?);
                 self.emit(Code::Move, [from, 0, 0], to, 0);

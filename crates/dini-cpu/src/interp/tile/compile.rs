@@ -24,6 +24,9 @@ const CACHE_BYTES: usize = 28 << 10;
 pub(super) const MAX_TILE: usize = 1024;
 const MIN_TILE: usize = 128;
 
+/// Tiles of machine code without cells take about so many nanoseconds at most: between two of them runs can be stopped.
+const LONGEST_TILE: f64 = 100_000.0;
+
 /// Scratch cells are multiples of this many bytes.
 pub(super) const CELL_ALIGNMENT: usize = 64;
 
@@ -46,10 +49,11 @@ impl TileProgram {
 
 impl<'a> Compiler<'a> {
     fn new(step: &'a KernelStep) -> Compiler<'a> {
-        let KernelStep { kernel, slots } = step;
+        let KernelStep { kernel, slots, origin } = step;
         Compiler {
             kernel,
             slots,
+            origin: *origin,
             uniform: kernel.uniform(),
             last_uses: last_uses(kernel),
             places: Vec::with_capacity(kernel.body.len()),
@@ -72,6 +76,7 @@ struct Cell {
 struct Compiler<'a> {
     kernel: &'a Kernel,
     slots: &'a [SlotId],
+    origin: u32,
     uniform: Vec<bool>,
     /// For each register the last instruction that reads it; stores read after all.
     last_uses: Vec<usize>,
@@ -308,11 +313,12 @@ impl Compiler<'_> {
 
     fn finish(&mut self, sinks: Vec<Fold>, machine: Option<Machine>, boxes: Option<Boxes>) -> TileProgram {
         let kernel = self.kernel;
+        let ns_per_point = ns_per_point(kernel);
         let widest = kernel.operands.iter().map(|operand| operand.dtype.size()).max().unwrap_or(1).max(8);
         let tile = if kernel.reduction.is_some() {
             REDUCTION_TILE
         } else if machine.is_some() && self.cells.is_empty() {
-            kernel.len
+            ((LONGEST_TILE / ns_per_point) as usize).next_multiple_of(MAX_TILE)
         } else {
             let n_streams = self.cells.len() + kernel.operands.iter().filter(|operand| operand.len > 1).count();
             let fitting = (CACHE_BYTES / (n_streams.max(1) * widest)).clamp(MIN_TILE, MAX_TILE);
@@ -346,7 +352,9 @@ impl Compiler<'_> {
             reduction,
             scratch_bytes,
             shared_bytes,
-            ns_per_point: ns_per_point(kernel),
+            ns_per_point,
+            ns_per_tile: (ns_per_point * tile as f64) as u32,
+            origin: self.origin,
             first_base: 0,
             first_scratch: 0,
             apart_from,

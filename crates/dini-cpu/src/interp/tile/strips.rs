@@ -2,10 +2,12 @@
 
 use super::{Base, TileProgram, compile::CELL_ALIGNMENT, reduction::Reduction, threads::with_scratch};
 use crate::{
+    executable::RunError,
     interp::{
         frame::{Addresses, Frame, Needs},
         reduce::Cascade,
     },
+    interrupt,
     jit::Machine,
     pool,
     schedule::{MAX_KERNELS, SlotId, Strips},
@@ -73,20 +75,26 @@ impl StripProgram {
         self.needs
     }
 
+    /// About how long it takes.
+    pub fn ns(&self) -> f64 {
+        self.programs.iter().map(TileProgram::ns).sum()
+    }
+
     /// Runs all kernels over all rows.
     ///
     /// # Safety
     /// As for [`TileProgram::run`], for each of the kernels.
-    pub unsafe fn run(&self, frame: &mut Frame) {
+    pub unsafe fn run(&self, frame: &mut Frame) -> Result<(), RunError> {
         frame.n_kernels += self.programs.len() as u64;
         self.programs.iter().for_each(|program| program.bind(frame));
         let scratch = frame.scratch();
         let bases = &mut frame.bases[..self.needs.n_bases];
-        let ns: f64 = self.programs.iter().map(TileProgram::ns).sum();
+        let ns = self.ns();
         let n_groups = self.per_group.map_or(1, |per_group| self.n_rows.div_ceil(per_group));
         if n_groups == 1 || ns < pool::WORTHWHILE || pool::num_threads() == 1 {
             // SAFETY: promised by the caller.
-            return unsafe { self.run_rows(bases, scratch, &Rows { rows: 0..self.n_rows, group: None }) };
+            unsafe { self.run_rows(bases, scratch, &Rows { rows: 0..self.n_rows, group: None }) }
+            return self.finish();
         }
         let per_group = self.per_group.unwrap_or(self.n_rows);
         let shared = Addresses(bases);
@@ -110,6 +118,12 @@ impl StripProgram {
                 unsafe { program.join_stretches(reduction, stretches, bases) }
             }
         }
+        self.finish()
+    }
+
+    /// An error if the run was stopped meanwhile.
+    fn finish(&self) -> Result<(), RunError> {
+        interrupt::finish(self.programs.last().map_or(0, |program| program.origin))
     }
 
     /// Runs all kernels over some rows, strip by strip, with scratch space at an address.
@@ -119,7 +133,7 @@ impl StripProgram {
     unsafe fn run_rows(&self, bases: &mut [*mut u8], scratch: *mut u8, all: &Rows) {
         let mut cascades: [Cascade; MAX_KERNELS] = Default::default();
         let mut start = all.rows.start;
-        while start < all.rows.end {
+        while start < all.rows.end && !interrupt::must_cut(0) {
             let rows = start..all.rows.end.min(start + self.per_strip);
             for (program, cascade) in self.programs.iter().zip(&mut cascades) {
                 let bases = &mut bases[program.first_base..][..program.bases.len()];

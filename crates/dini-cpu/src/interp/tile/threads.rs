@@ -47,7 +47,7 @@ impl TileProgram {
     }
 
     /// About how long the kernel takes.
-    pub(super) fn ns(&self) -> f64 {
+    pub fn ns(&self) -> f64 {
         self.ns_per_point * self.len as f64
     }
 

@@ -286,6 +286,7 @@ fn masks_and_scalars() {
             a.add(Gpr::Rsi, 8);
             a.add_to(Memory::Base(Gpr::Rsp, 8), 1);
             a.and(Gpr::Rsp, -64);
+            a.add_register(Gpr::R8, Gpr::Rdx);
             a.subtract(Gpr::Rcx, Gpr::Rsi);
             a.negate(Gpr::Rcx);
             a.compare(Gpr::Rax, Gpr::Rdx);
@@ -320,6 +321,7 @@ fn masks_and_scalars() {
             "add rsi,8",
             "add qword [rsp+8],1",
             "and rsp,0FFFFFFFFFFFFFFC0h",
+            "add r8,rdx",
             "sub rcx,rsi",
             "neg rcx",
             "cmp rax,rdx",

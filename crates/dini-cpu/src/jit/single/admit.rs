@@ -86,7 +86,7 @@ fn cost(step: &Step<KernelStep>) -> Option<usize> {
             let cost = n_rows.saturating_mul(2 * places.len() + 2 * indices.len);
             handled(&[to.dtype, indices.dtype], &[to.len, indices.len.max(1), places.len()], cost)
         }
-        Step::Dot { a, b, plan, to } => {
+        Step::Dot { a, b, plan, to, origin: _ } => {
             // An empty sum has no terms.
             let cost = usize::try_from(plan.flops()).ok()?;
             let is_sequential = cost <= MAX_STEP && plan.terms().is_some();

@@ -61,7 +61,7 @@ impl Lowering<'_> {
                 }
                 self.write(to.slot, to.dtype, values);
             }
-            Step::Gather { from, indices, to, places, mode } => {
+            Step::Gather { from, indices, to, places, mode, origin: _ } => {
                 let (x, indices) = (self.tensor(*from)?, (self.tensor(*indices)?, indices.dtype));
                 let is_clipped = *mode == OutOfBounds::Clip;
                 let mut values = vec![];
@@ -78,7 +78,7 @@ impl Lowering<'_> {
                 }
                 self.write(*to, from.dtype, values);
             }
-            Step::Scatter { indices, updates, to, places, kind } => {
+            Step::Scatter { indices, updates, to, places, kind, origin: _ } => {
                 let updates = self.tensor(Tensor { slot: *updates, dtype: to.dtype, len: places.len() })?;
                 let (mut values, indices) = (self.tensor(*to)?, (self.tensor(*indices)?, indices.dtype));
                 for place in 0..places.n_batches * places.n_places {
@@ -96,7 +96,7 @@ impl Lowering<'_> {
                 }
                 self.write(to.slot, to.dtype, values);
             }
-            Step::Dot { a, b, plan, to } => {
+            Step::Dot { a, b, plan, to, origin: _ } => {
                 let (a, b) = (self.tensor(*a)?, self.tensor(*b)?);
                 let mut values = vec![];
                 for terms in plan.terms()? {

@@ -41,7 +41,7 @@ impl Written {
         }
     }
 
-    fn kernel(&mut self, KernelStep { kernel, slots }: &KernelStep) {
+    fn kernel(&mut self, KernelStep { kernel, slots, .. }: &KernelStep) {
         for store in &kernel.stores {
             let operand = store.to().0 as usize;
             self.put(slots[operand], kernel.operands[operand].dtype, kernel.operands[operand].len);
@@ -143,7 +143,7 @@ impl Lowering<'_> {
     fn preload(&mut self, step: &Step<KernelStep>, written: &Written) -> Option<()> {
         let mut all = |steps: &[Step<KernelStep>]| steps.iter().try_for_each(|step| self.preload(step, written));
         match step {
-            Step::Kernel(KernelStep { kernel, slots }) => {
+            Step::Kernel(KernelStep { kernel, slots, .. }) => {
                 let is_uniform = kernel.uniform();
                 for (i, instruction) in kernel.body.iter().enumerate() {
                     if let Instruction::Load { operand, access } = instruction {

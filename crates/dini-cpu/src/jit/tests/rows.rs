@@ -52,8 +52,8 @@ fn results_of_any_length() {
 #[test]
 fn rows_of_results() {
     for dtype in [F64, F32, I32, U64] {
-        for n in [1, 2, 31, 64, 100, 127, 128, 129, 200, 511, 512, 513, 1031] {
-            for (n_blocks, n_rows) in [(1, 1), (3, 2), (1, 7), (2, 16), (2, 17), (1, 300), (0, 3), (2, 0)] {
+        for n in [1, 2, 3, 10, 31, 33, 64, 100, 127, 128, 129, 200, 511, 512, 513, 1031] {
+            for (n_blocks, n_rows) in [(1, 1), (3, 2), (1, 7), (2, 16), (2, 17), (1, 300), (2, 701), (0, 3), (2, 0)] {
                 let mut graph = Graph::new();
                 let x = graph.input(TensorType::new(dtype, &[n_blocks, n_rows, n]));
                 let square = map(&mut graph, Mul, &[x, x]);
@@ -92,11 +92,24 @@ fn results_larger_than_caches() {
     check("large results of lanes that are wider than the operand's", &graph, &[input]);
 }
 
+/// Results that are written past the caches and combined over rows of whole vectors, and of others.
+#[test]
+fn rows_larger_than_caches() {
+    for (n_rows, n) in [(530_000, 16), (84_000, 100)] {
+        let mut graph = Graph::new();
+        let x = graph.input(TensorType::new(F32, &[n_rows, n]));
+        let square = map(&mut graph, Mul, &[x, x]);
+        graph.outputs = vec![square, reduce(&mut graph, Combine::Add, square, &[0])];
+        check(&format!("{n_rows}×{n}"), &graph, &[mild(F32, n_rows * n, 1)]);
+    }
+}
+
 /// Rows of a vector, a column and a slice of a larger matrix beside a dense matrix.
 #[test]
 fn rows_of_any_length() {
     for dtype in [F64, F32, I32] {
-        for (n_rows, n) in [(1, 40), (3, 31), (5, 32), (4, 33), (7, 48), (9, 100), (3, 256), (2, 515), (70, 64)] {
+        let sizes = [(1, 40), (3, 31), (5, 32), (4, 33), (7, 48), (9, 100), (3, 256), (2, 515), (70, 64), (99, 36)];
+        for (n_rows, n) in sizes {
             for axes in [None, Some(vec![0, 1]), Some(vec![1]), Some(vec![0])] {
                 let mut graph = Graph::new();
                 let x = graph.input(TensorType::new(dtype, &[n_rows, n]));

@@ -21,7 +21,7 @@ pub(in crate::linalg) fn lu<T: Real>(a: &[T], (m, n): (usize, usize), out: &mut 
     }
     let ns = 10.0 + size as f64 * n as f64 / 30.0;
     let (factors, all_pivots) = (Parts::new(out, size), Parts::new(pivots, rank));
-    pool::for_ranges(a.len() / size, LANES, ns, &|first, end| {
+    pool::for_batches(a.len() / size, LANES, ns, &|first, end| {
         let a = &a[first * size..end * size];
         // SAFETY: ranges do not overlap.
         let (out, pivots) = unsafe { (factors.take(first..end), all_pivots.take(first..end)) };

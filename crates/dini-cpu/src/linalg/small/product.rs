@@ -74,7 +74,7 @@ pub(in crate::linalg) fn products<T: Real>(a: &[T], b: &[T], product: &Product, 
     // Measured: 11 ns for matrices of order 4, 80 ns for those of order 10.
     let ns = 3.0 + (a_size + b_size + size) as f64 * 0.1 + (size * product.depth) as f64 * 0.05;
     let results = Parts::new(out, size);
-    pool::for_ranges(a.len() / a_size, LANES, ns, &|first, end| {
+    pool::for_batches(a.len() / a_size, LANES, ns, &|first, end| {
         let (a, b) = (&a[first * a_size..end * a_size], &b[first * b_size..end * b_size]);
         // SAFETY: ranges do not overlap.
         let out = unsafe { results.take(first..end) };

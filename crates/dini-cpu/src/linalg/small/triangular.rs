@@ -33,7 +33,7 @@ pub(in crate::linalg) fn triangular_solve<T: Real>(
     // Measured: 9 ns for a side of order 4, 0.2 µs for one of order 32.
     let ns = 5.0 + (size * n_rhs) as f64 / 5.0;
     let solutions = Parts::new(x, sides);
-    pool::for_ranges(a.len() / size, LANES, ns, &|first, end| {
+    pool::for_batches(a.len() / size, LANES, ns, &|first, end| {
         let (a, b) = (&a[first * size..end * size], &b[first * sides..end * sides]);
         // SAFETY: ranges do not overlap.
         let x = unsafe { solutions.take(first..end) };

@@ -7,6 +7,7 @@
 #![expect(clippy::needless_range_loop, reason = "blocks are walked by row and column")]
 
 use crate::{
+    interrupt,
     linalg::{
         block::{add_products, load, store},
         matmul::{Matmul, Matrix, Update},
@@ -64,6 +65,9 @@ impl<T: Real> Solve<T> {
     /// # Safety
     /// As for [`Solve::run`].
     unsafe fn unknowns(&self, which: Range<usize>) {
+        if interrupt::is_cut() {
+            return;
+        }
         let Range { start, end } = which;
         let row = |at: usize| self.x.wrapping_add(at * self.x_stride);
         if end - start <= FEW {

@@ -6,18 +6,14 @@ use crate::{
     interp::tile::{
         Base, Place, TileProgram,
         boxes::{self, Boxes},
-        reduction::{Fold, Partial},
+        reduction::{self, Fold, Partial},
     },
     jit::{self, Accumulators, Assembly, Request, Source},
-    kernel::{Access, Gather, Instruction, N_ACCUMULATORS, REDUCTION_TILE, Reg, Store},
+    kernel::{Access, Gather, Instruction, N_ACCUMULATORS, Reg, Store},
 };
 
 /// Machine code combines results of at least so many points itself; it is called for each of them.
 const MIN_ACCUMULATED: usize = 256;
-
-/// Machine code combines rows of so many points with rows of results, one call for each: with 64 that takes as long as the
-/// detour through a cell, with 65 longer, from 128 on a tenth to a third less (Zen 4).
-const MIN_ACCUMULATORS: usize = 128;
 
 /// Results of so many bytes in all are written past the caches: that takes a quarter to a third less time, with a pass that
 /// reads them afterwards no more (Zen 4, third-level cache of 32 MiB). Of less, such a pass may find them in the caches.
@@ -75,11 +71,12 @@ impl Compiler<'_> {
             Store::Reduce { from, .. } | Store::Cumulative { from, .. } => jit::accumulates(kernel.dtype(*from)),
         });
         let reduces = kernel.stores.iter().any(|store| matches!(store, Store::Reduce { .. }));
+        let is_cumulative = kernel.stores.iter().any(|store| matches!(store, Store::Cumulative { .. }));
         let keeps_step = row.is_none_or(|row| boxes::keeps_step(row, space.reduced, space.outer));
         if !has_registers {
             None
-        } else if space.inner >= MIN_ACCUMULATORS {
-            Some(Accumulators::OfEach)
+        } else if let Some(row) = reduction::row(space, kernel.len, is_cumulative) {
+            Some(Accumulators::OfEach { row })
         } else if reduces && space.inner == 1 && space.reduced >= MIN_ACCUMULATED && keeps_step {
             Some(Accumulators::InTurns)
         } else {
@@ -135,14 +132,16 @@ impl Compiler<'_> {
         }
         let accumulators = self.accumulators(boxes.as_ref().map(Boxes::row));
         let mut run = boxes.as_ref().map_or(kernel.len, Boxes::row);
-        if let (Some(Accumulators::OfEach), Some(space)) = (accumulators, kernel.reduction) {
-            run = run.min(space.inner).min(REDUCTION_TILE);
+        if let Some(Accumulators::OfEach { row }) = accumulators {
+            run = run.min(row);
         }
         // What only copies is better off without a stop in a cell, and precompiled loops combine rows in place too, but
         // cumulative results not before they have copied.
         let combines = match accumulators {
             Some(Accumulators::InTurns) => true,
-            Some(Accumulators::OfEach) => kernel.stores.iter().any(|store| matches!(store, Store::Cumulative { .. })),
+            Some(Accumulators::OfEach { .. }) => {
+                kernel.stores.iter().any(|store| matches!(store, Store::Cumulative { .. }))
+            }
             None => false,
         };
         if !sources.iter().any(|source| source.is_computed()) && !combines {
@@ -157,7 +156,7 @@ impl Compiler<'_> {
                     let mut place = self.places[reg.0 as usize];
                     let from = match accumulators {
                         Some(Accumulators::InTurns) => Partial::Accumulators(self.space(N_ACCUMULATORS, place.dtype)),
-                        Some(Accumulators::OfEach) => {
+                        Some(Accumulators::OfEach { .. }) => {
                             // The offset follows when it is known how many there are.
                             self.bases.push(Base::Scratch { offset: usize::MAX });
                             Partial::Combined { base: self.bases.len() as u32 - 1 }
@@ -180,7 +179,7 @@ impl Compiler<'_> {
                 }
                 Store::Cumulative { combine, from: reg, to } => {
                     let to = self.operand(to.0 as usize, 0);
-                    let from = if let Some(accumulators @ Accumulators::OfEach) = accumulators {
+                    let from = if let Some(accumulators @ Accumulators::OfEach { .. }) = accumulators {
                         self.bases.push(Base::Scratch { offset: usize::MAX });
                         let base = self.bases.len() as u32 - 1;
                         let results = Some(source(to));

@@ -7,6 +7,7 @@ use crate::{
         running::{ABREAST, Running},
         tile::{Place, TileProgram},
     },
+    interrupt,
     kernel::ReductionSpace,
     math::Slice,
 };
@@ -127,6 +128,9 @@ impl TileProgram {
                     (loops.restart)(state.write(bases, 0, n_rows));
                 }
                 for tile in in_order(0..reduced.div_ceil(PER_TILE), backward) {
+                    if interrupt::must_cut(self.ns_per_tile) {
+                        return;
+                    }
                     let column = tile * PER_TILE;
                     let n = PER_TILE.min(reduced - column);
                     for row in first..first + n_rows {
