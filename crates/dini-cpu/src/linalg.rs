@@ -1,4 +1,4 @@
-//! Dense linear algebra on row-major matrices: products, Cholesky and LU factorizations, triangular solves.
+//! Dense linear algebra on row-major matrices: products, Cholesky, LU and LDU factorizations, triangular solves.
 //!
 //! Small systems and products are computed eight at a time, each in a lane (`small`). Large products (`matmul`) and
 //! factorizations work on blocks in registers (`block`): sums that run from their first product to their last, so that
@@ -15,6 +15,7 @@
 mod block;
 mod cholesky;
 mod dot;
+mod ldu;
 mod loops;
 mod lu;
 mod matmul;
@@ -28,6 +29,7 @@ mod vector;
 
 pub use cholesky::cholesky;
 pub use dot::{DotPlan, dot};
+pub use ldu::{LduMut, ldu};
 pub use lu::lu;
 pub use real::{Real, Ring};
 pub use triangular::triangular_solve;

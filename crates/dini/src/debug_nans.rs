@@ -73,7 +73,7 @@ pub(crate) fn eval(prim: &Prim, inputs: &[Array], at: Loc) -> Result<Vec<Array>>
     if outs.iter().any(has_nan) && !inputs.is_empty() && !inputs.iter().any(has_nan) {
         let mut error = Error::new(ErrorKind::Value, "makes a NaN from operands that have none").op(prim.name()).at(at);
         for (i, x) in inputs.iter().enumerate() {
-            error = error.detail(format!("operand {i}: {}{}", x.provenance(), shown(x)));
+            error = error.operand(i, format!("{}{}", x.provenance(), shown(x)));
         }
         return Err(error.help("`DINI_DEBUG_NANS` is set: unset it to let NaN through"));
     }

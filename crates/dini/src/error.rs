@@ -93,6 +93,7 @@ struct Inner {
     op: Option<String>,
     message: String,
     location: Option<Loc>,
+    operands: Vec<String>,
     details: Vec<String>,
     notes: Vec<String>,
     help: Option<String>,
@@ -107,6 +108,7 @@ impl Error {
             op: None,
             message: message.into(),
             location: None,
+            operands: Vec::new(),
             details: Vec::new(),
             notes: Vec::new(),
             help: None,
@@ -175,6 +177,22 @@ impl Error {
         self.0.op.is_some()
     }
 
+    /// Says where an operand comes from.
+    pub(crate) fn operand(self, i: usize, provenance: String) -> Error {
+        self.with(|e| e.operands.push(format!("operand {i}: {provenance}")))
+    }
+
+    /// An error of a part of an operation as the operation's own, with the operands of the part if none are given.
+    pub(crate) fn of_whole(self, op: &str, operands: impl Iterator<Item = String>) -> Error {
+        let operands: Vec<String> = operands.enumerate().map(|(i, x)| format!("operand {i}: {x}")).collect();
+        self.with(|e| {
+            e.op = Some(op.to_string());
+            if !operands.is_empty() {
+                e.operands = operands;
+            }
+        })
+    }
+
     pub(crate) fn detail(self, line: impl Into<String>) -> Error {
         self.with(|e| e.details.push(line.into()))
     }
@@ -223,7 +241,7 @@ impl fmt::Display for Error {
         if let Some(at) = e.location {
             write!(f, "\n  --> {}", Place(at))?;
         }
-        for line in &e.details {
+        for line in e.operands.iter().chain(&e.details) {
             write!(f, "\n   = {line}")?;
         }
         if let Some(help) = &e.help {

@@ -145,6 +145,7 @@ fn avals_of(xs: &[Array]) -> Vec<Aval> {
 /// Primitives without a case of their own, and why.
 const WITHOUT_SAMPLES: &[(&str, &str)] = &[
     ("late_error", "stands for a value that does not exist; tests of errors run it"),
+    ("ldu", "computes what `cofactors` is composed of, whose cases run it"),
     ("custom_vjp_backward", "made by differentiating `custom_vjp`, whose cases run it"),
 ];
 

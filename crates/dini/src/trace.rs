@@ -184,11 +184,14 @@ pub(crate) fn raise(error: &Error) -> ! {
 /// turned into the error that it carries. Other panics propagate unchanged.
 pub(crate) fn call_user<R>(name: &str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
     let before = LOCATION.replace(None);
+    let _guard = Finally(|| LOCATION.set(before));
+    unpoisoned(f).map_err(|e| e.inside(name, at))
+}
+
+/// Runs `f` with the panic of a poisoned `shape()` turned into the error that it carries.
+pub(crate) fn unpoisoned<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
     BOUNDARIES.set(BOUNDARIES.get() + 1);
-    let _guard = Finally(|| {
-        LOCATION.set(before);
-        BOUNDARIES.set(BOUNDARIES.get() - 1);
-    });
+    let _guard = Finally(|| BOUNDARIES.set(BOUNDARIES.get() - 1));
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(result) => result,
         Err(payload) => match payload.downcast::<PoisonPanic>() {
@@ -196,7 +199,6 @@ pub(crate) fn call_user<R>(name: &str, at: Loc, f: impl FnOnce() -> Result<R>) -
             Err(payload) => resume_unwind(payload),
         },
     }
-    .map_err(|e| e.inside(name, at))
 }
 
 impl Trace {
@@ -384,7 +386,7 @@ pub(crate) fn value_of(x: &Array, op: &str, at: Loc) -> Result<Arc<Concrete>> {
             )
             .op(op)
             .at(at)
-            .detail(format!("operand 0: {}", x.provenance()))
+            .operand(0, x.provenance())
             .help(if current().is_eager() {
                 "if that is meant, say `stop_gradient(&x).item()`"
             } else {
@@ -395,7 +397,7 @@ pub(crate) fn value_of(x: &Array, op: &str, at: Loc) -> Result<Arc<Concrete>> {
                 Error::new(ErrorKind::Concretization, format!("{} has no value yet: it is traced by `{name}`", t.aval))
                     .op(op)
                     .at(at)
-                    .detail(format!("operand 0: {}", x.provenance()))
+                    .operand(0, x.provenance())
                     .help("branch with `cond`, repeat with `while_loop`, or call Rust code with `host_call`")
             }
         }),

@@ -98,8 +98,9 @@ pub(crate) fn given_tangent(
 ) -> Result<Option<Array>> {
     let aval = t.try_aval()?;
     if *aval != primal.tangent() {
+        let kind = if aval.dtype == primal.tangent().dtype { ErrorKind::Shape } else { ErrorKind::DType };
         return Err(Error::new(
-            ErrorKind::Shape,
+            kind,
             format!("{what}{} is {aval}, expected {} (it goes with {primal})", at_path(path), primal.tangent()),
         )
         .op(name)

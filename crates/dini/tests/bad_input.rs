@@ -200,6 +200,55 @@ fn indices_beyond_everything() {
     assert_eq!(set((x, unsigned)).unwrap().to_vec::<f64>().unwrap(), [1.0, 3.0, 3.0]);
 }
 
+#[test]
+fn more_parts_than_memory_holds() {
+    for array in [Array::from(vec![1.0, 2.0]), Array::zeros(&[0], DType::F64)] {
+        let parts = array.split(usize::MAX, 0);
+        assert!(!parts.is_empty() && parts.iter().all(|part| part.check().is_err()));
+    }
+}
+
+/// `float0`, the type of tangents of integers, has no operations, and can be moved about like any other.
+#[test]
+fn operations_on_what_has_no_bytes() {
+    let zero = || Array::zeros(&[2, 2], DType::Float0);
+    type Operation = fn(&Array) -> Array;
+    let moves: [Operation; 5] = [
+        |x| x.transpose(),
+        |x| x.flip(0).reshape(&[4]).index(1),
+        |x| concatenate(&[x, x], 1),
+        |x| x.take(&Array::from(vec![1, 0]), 0),
+        |x| x.dynamic_slice([Array::from(1), Array::from(0)], &[1, 2]),
+    ];
+    let computations: [Operation; 16] = [
+        |x| x + x,
+        |x| x.eq(x),
+        |x| x.sum(),
+        |x| x.mean(),
+        |x| x.std(),
+        |x| x.norm(),
+        |x| x.amax(),
+        |x| x.argmax(),
+        |x| x.all(),
+        |x| x.softmax(0),
+        |x| x.logsumexp(),
+        |x| x.matmul(x),
+        |x| x.tril(0),
+        |x| select(&Array::from(true), x, x),
+        |x| ones_like(x),
+        |x| x.scatter_add(&Array::from(vec![1, 0]), x),
+    ];
+    for (operations, moves) in [(&moves[..], true), (&computations[..], false)] {
+        for (i, operation) in operations.iter().enumerate() {
+            let (plain, compiled) = (operation(&zero()), jit(|x: Array| Ok(operation(&x)))(zero()));
+            assert_eq!((plain.check().is_ok(), compiled.is_ok()), (moves, moves), "operation {i}: {plain:?}");
+            if let Err(error) = plain.check() {
+                assert_eq!(error.kind(), ErrorKind::DType, "operation {i}: {error}");
+            }
+        }
+    }
+}
+
 /// What the process makes of its environment, for the test below.
 #[test]
 fn child() {

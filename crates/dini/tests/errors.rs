@@ -5,6 +5,8 @@
 
 #[path = "errors/closures.rs"]
 mod closures;
+#[path = "errors/composed.rs"]
+mod composed;
 #[path = "errors/control.rs"]
 mod control;
 #[path = "errors/escape.rs"]

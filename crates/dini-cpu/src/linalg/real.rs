@@ -61,10 +61,14 @@ pub trait Real:
     const ONE: Self;
     /// The number 1/2.
     const HALF: Self;
+    /// The distance from 1 to the next larger number.
+    const EPSILON: Self;
     /// The square root.
     fn root(self) -> Self;
     /// The absolute value.
     fn magnitude(self) -> Self;
+    /// Whether 1/self has as many digits as the type, and is finite.
+    fn has_normal_reciprocal(self) -> bool;
 }
 
 macro_rules! reals {
@@ -74,6 +78,7 @@ macro_rules! reals {
             const INFINITY: $t = <$t>::INFINITY;
             const ONE: $t = 1.0;
             const HALF: $t = 0.5;
+            const EPSILON: $t = <$t>::EPSILON;
             #[inline(always)]
             fn root(self) -> $t {
                 self.sqrt()
@@ -81,6 +86,11 @@ macro_rules! reals {
             #[inline(always)]
             fn magnitude(self) -> $t {
                 self.abs()
+            }
+            #[inline(always)]
+            fn has_normal_reciprocal(self) -> bool {
+                // The product of the largest number and the least normal one is a little less than 4.
+                (<$t>::MIN_POSITIVE..=0.25 / <$t>::MIN_POSITIVE).contains(&self.abs())
             }
         }
     )* };

@@ -4,6 +4,7 @@
 //! every run. On x86-64 they go through registers; the compiler would move element by element, which takes four times as
 //! long. What becomes vectors is stored in one piece where it can be: a later load of all of it would wait else.
 
+use super::real::Real;
 use crate::math::level::{Level, level};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -79,6 +80,45 @@ pub(super) fn runs_to_columns<T: Copy>(
     }
 }
 
+/// Up to eight columns of some rows of (A + Aᵀ)/2, each row to `out`, `stride` apart; A is row-major of order n. What follows
+/// there up to the eighth element of a row becomes anything.
+///
+/// # Panics
+/// If there are no rows, or anything lies outside of its slice.
+pub(super) fn columns_of_symmetric_part<T: Real>(
+    a: &[T],
+    n: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    out: &mut [T],
+    stride: usize,
+) {
+    let n_columns = columns.len();
+    assert!(
+        a.len() == n * n && rows.end <= n && columns.end <= n && (1..=LANES).contains(&n_columns),
+        "columns {columns:?} of rows {rows:?} of a matrix of order {n}, of which there are {} elements",
+        a.len()
+    );
+    assert!(!rows.is_empty() && stride >= LANES && (rows.len() - 1) * stride + LANES <= out.len());
+    // Eight elements of the last row of A may end behind it.
+    let whole = if columns.start + LANES <= n { rows.clone() } else { rows.start..rows.end.min(n - 1) };
+    let mut rest = rows.clone();
+    if whole.len() >= LANES {
+        let from = |row: usize, column: usize| a[row * n + column..].as_ptr();
+        let runs = std::array::from_fn(|l| from(columns.start + l.min(n_columns - 1), rows.start));
+        let beside = Vectors { start: from(rows.start, columns.start).cast_mut(), stride: n };
+        // SAFETY: rows of A from there on, of which eight elements lie in its slice, and as many of `out`, by the checks.
+        unsafe { means(runs, beside, Vectors { start: out.as_mut_ptr(), stride }, whole.len()) }
+        rest.start = whole.end;
+    }
+    for row in rest {
+        for column in columns.clone() {
+            let mean = (a[row * n + column] + a[column * n + row]) * T::HALF;
+            out[(row - rows.start) * stride + column - columns.start] = mean;
+        }
+    }
+}
+
 fn check<T>(matrix: &[T], n: usize, rows: &Range<usize>, first_column: usize, runs: &[T], stride: usize) {
     assert!(
         !rows.is_empty() && first_column + LANES <= n && rows.end * n <= matrix.len(),
@@ -143,6 +183,85 @@ unsafe fn tiles_avx512<T: Copy, const TO_VECTORS: bool>(
             return half_tiles::<TO_VECTORS>(runs.map(<*mut T>::cast), vectors, len);
         }
         body::<T, TO_VECTORS>(runs, vectors, len, part, |from, to| avx512(from, to));
+    }
+}
+
+/// The means of what eight runs of `len` elements, at least eight, hold and of as many vectors.
+///
+/// # Safety
+/// There are `len` elements at each run, and eight at each vector; what is written is not shared.
+unsafe fn means<T: Real>(runs: [*const T; LANES], beside: Vectors<T>, to: Vectors<T>, len: usize) {
+    // SAFETY: promised by the caller; `level` has found the instruction set on this processor.
+    unsafe {
+        match level() {
+            Level::Baseline => means_in_tiles(runs, beside, to, len, |from, to| portable(from, to)),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => means_avx2(runs, beside, to, len),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => means_avx512(runs, beside, to, len),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`means`]; and the processor must have AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn means_avx2<T: Real>(runs: [*const T; LANES], beside: Vectors<T>, to: Vectors<T>, len: usize) {
+    // SAFETY: promised by the caller.
+    unsafe { means_in_tiles(runs, beside, to, len, |from, to| avx2(from, to)) }
+}
+
+/// # Safety
+/// As for [`means`]; and the processor must have AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f")]
+unsafe fn means_avx512<T: Real>(runs: [*const T; LANES], beside: Vectors<T>, to: Vectors<T>, len: usize) {
+    if size_of::<T>() != size_of::<f64>() {
+        // SAFETY: promised by the caller.
+        return unsafe { means_in_tiles(runs, beside, to, len, |from, to| avx512(from, to)) };
+    }
+    for at in (0..len).step_by(LANES) {
+        // The last one overlaps the one before, here and below.
+        let at = at.min(len - LANES);
+        // SAFETY: promised by the caller; the elements are `f64`.
+        unsafe {
+            let mut columns = transposed_doubles(load_doubles(runs.map(|run| run.add(at).cast())));
+            for (k, column) in columns.iter_mut().enumerate() {
+                let beside = _mm512_loadu_pd(beside.start.add((at + k) * beside.stride).cast());
+                *column = _mm512_mul_pd(_mm512_add_pd(beside, *column), _mm512_set1_pd(0.5));
+            }
+            store_doubles(columns, std::array::from_fn(|k| to.start.add((at + k) * to.stride).cast()));
+        }
+    }
+}
+
+/// Tile by tile through memory of this function.
+///
+/// # Safety
+/// As for [`means`].
+#[inline(always)]
+unsafe fn means_in_tiles<T: Real>(
+    runs: [*const T; LANES],
+    beside: Vectors<T>,
+    to: Vectors<T>,
+    len: usize,
+    transpose: impl Fn([*const T; LANES], [*mut T; LANES]),
+) {
+    for at in (0..len).step_by(LANES) {
+        let at = at.min(len - LANES);
+        let mut tile = [[T::ZERO; LANES]; LANES];
+        // SAFETY: promised by the caller.
+        unsafe {
+            transpose(runs.map(|run| run.add(at)), tile.each_mut().map(|row| row.as_mut_ptr()));
+            for (k, row) in tile.into_iter().enumerate() {
+                let beside = *beside.start.add((at + k) * beside.stride).cast::<[T; LANES]>();
+                let to = &mut *to.start.add((at + k) * to.stride).cast::<[T; LANES]>();
+                for l in 0..LANES {
+                    to[l] = (beside[l] + row[l]) * T::HALF;
+                }
+            }
+        }
     }
 }
 
@@ -303,17 +422,44 @@ unsafe fn doubles_by_fours(from: [*const f64; LANES], to: [*mut f64; LANES]) {
     }
 }
 
-/// By pairs, then fours, then eights. (No closures: those with instruction sets of their own are not inlined.)
+/// (No closures, here and below: those with instruction sets of their own are not inlined.)
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 #[inline]
 unsafe fn doubles(from: [*const f64; LANES], to: [*mut f64; LANES]) {
+    // SAFETY: promised by the caller.
+    unsafe { store_doubles(transposed_doubles(load_doubles(from)), to) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn load_doubles(from: [*const f64; LANES]) -> [__m512d; LANES] {
     let mut rows = [_mm512_setzero_pd(); LANES];
     for (row, from) in rows.iter_mut().zip(from) {
         // SAFETY: promised by the caller.
         *row = unsafe { _mm512_loadu_pd(from) };
     }
+    rows
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn store_doubles(columns: [__m512d; LANES], to: [*mut f64; LANES]) {
+    for (column, to) in columns.into_iter().zip(to) {
+        // SAFETY: promised by the caller.
+        unsafe { _mm512_storeu_pd(to, column) }
+    }
+}
+
+/// By pairs, then fours, then eights.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn transposed_doubles(rows: [__m512d; LANES]) -> [__m512d; LANES] {
     let [a, b, c, d, e, f, g, h] = rows;
+    let mut columns = [_mm512_setzero_pd(); LANES];
     for odd in [0, 1] {
         // The even, or odd, columns of two rows; then columns k and k + 4 of four rows.
         let (ab, cd, ef, gh) = if odd == 0 {
@@ -323,14 +469,12 @@ unsafe fn doubles(from: [*const f64; LANES], to: [*mut f64; LANES]) {
         };
         let (first, first_of_lower) = (_mm512_shuffle_f64x2::<0x88>(ab, cd), _mm512_shuffle_f64x2::<0x88>(ef, gh));
         let (second, second_of_lower) = (_mm512_shuffle_f64x2::<0xdd>(ab, cd), _mm512_shuffle_f64x2::<0xdd>(ef, gh));
-        // SAFETY: promised by the caller.
-        unsafe {
-            _mm512_storeu_pd(to[odd], _mm512_shuffle_f64x2::<0x88>(first, first_of_lower));
-            _mm512_storeu_pd(to[odd + 2], _mm512_shuffle_f64x2::<0x88>(second, second_of_lower));
-            _mm512_storeu_pd(to[odd + 4], _mm512_shuffle_f64x2::<0xdd>(first, first_of_lower));
-            _mm512_storeu_pd(to[odd + 6], _mm512_shuffle_f64x2::<0xdd>(second, second_of_lower));
-        }
+        columns[odd] = _mm512_shuffle_f64x2::<0x88>(first, first_of_lower);
+        columns[odd + 2] = _mm512_shuffle_f64x2::<0x88>(second, second_of_lower);
+        columns[odd + 4] = _mm512_shuffle_f64x2::<0xdd>(first, first_of_lower);
+        columns[odd + 6] = _mm512_shuffle_f64x2::<0xdd>(second, second_of_lower);
     }
+    columns
 }
 
 /// By pairs, then fours, then eights.

@@ -1,18 +1,12 @@
 //! Solving with triangular matrices.
 //!
-//! Small matrices with few right-hand sides by [`super::small`]. Else, with one: A's rows are walked contiguously in all
-//! four cases, by inner products if x is needed in A's row order and by subtracting multiples of rows if transposed.
-//! Several: rows of X are combined instead of elements, and large
-//! triangles go through products of matrices ([`blocked`]).
+//! Small matrices with few right-hand sides by [`super::small`]; others with one by [`vector`]. With several, rows of X are
+//! combined instead of elements, and large triangles go through products of matrices ([`blocked`]).
 
 pub(super) mod blocked;
+mod vector;
 
-use super::{
-    loops::{inner, subtract_multiple},
-    matmul::Matrix,
-    real::Real,
-    small,
-};
+use super::{loops::subtract_multiple, matmul::Matrix, real::Real, small};
 use crate::math::level::multiversion;
 use blocked::Solve;
 
@@ -82,8 +76,7 @@ pub fn triangular_solve<T: Real>(
     for (a, x) in a.chunks_exact(size).zip(out.chunks_exact_mut(sides)) {
         match (n_rhs, transpose) {
             (WIDE.., _) if n >= small::MAX_ORDER => solve_blocked(a, n, n_rhs, x, triangle),
-            (1, false) => solve_vector(a, n, x, triangle),
-            (1, true) => solve_vector_transposed(a, n, x, triangle),
+            (1, _) => vector::solve(a, n, x, triangle),
             (_, false) => solve_rows(a, n, n_rhs, x, triangle),
             (_, true) => solve_rows_transposed(a, n, n_rhs, x, triangle),
         }
@@ -107,34 +100,6 @@ fn solve_blocked<T: Real>(a: &[T], n: usize, n_rhs: usize, x: &mut [T], triangle
 }
 
 multiversion! {
-    fn solve_vector<T: Real>(a: &[T], n: usize, x: &mut [T], triangle: Triangle) {
-        let Triangle { lower, unit_diagonal, .. } = triangle;
-        for step in 0..n {
-            let i = if lower { step } else { n - 1 - step };
-            let row = &a[i * n..][..n];
-            let sum = if lower { inner(&row[..i], &x[..i]) } else { inner(&row[i + 1..], &x[i + 1..]) };
-            let rest = x[i] - sum;
-            x[i] = if unit_diagonal { rest } else { rest / row[i] };
-        }
-    }
-
-    fn solve_vector_transposed<T: Real>(a: &[T], n: usize, x: &mut [T], triangle: Triangle) {
-        let Triangle { lower, unit_diagonal, .. } = triangle;
-        for step in 0..n {
-            let i = if lower { n - 1 - step } else { step };
-            let row = &a[i * n..][..n];
-            if !unit_diagonal {
-                x[i] /= row[i];
-            }
-            let solved = x[i];
-            if lower {
-                subtract_multiple(solved, &row[..i], &mut x[..i]);
-            } else {
-                subtract_multiple(solved, &row[i + 1..], &mut x[i + 1..]);
-            }
-        }
-    }
-
     fn solve_rows<T: Real>(a: &[T], n: usize, n_rhs: usize, x: &mut [T], triangle: Triangle) {
         let Triangle { lower, unit_diagonal, .. } = triangle;
         for step in 0..n {

@@ -24,6 +24,8 @@ pub trait Vector: Copy {
     type Element: Copy;
     /// The number of elements.
     const LEN: usize;
+    /// Vectors of at most eight elements, for the same processors.
+    type AtMostEight: Vector<Element = Self::Element>;
 
     /// # Safety
     /// The processor has the instruction set of this type, here and below, and `LEN` elements can be read.
@@ -42,6 +44,11 @@ pub trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn over(self, y: Self) -> Self;
+    /// The sum of all elements, by halves.
+    ///
+    /// # Safety
+    /// As above.
+    unsafe fn sum(self) -> Self::Element;
     /// self + y z, rounded once if the processor can.
     ///
     /// # Safety
@@ -107,6 +114,7 @@ macro_rules! vectors {
         impl Vector for $portable {
             type Element = $t;
             const LEN: usize = size_of::<$portable>() / size_of::<$t>();
+            type AtMostEight = Self;
 
             #[inline(always)]
             unsafe fn load(from: *const $t) -> Self {
@@ -142,6 +150,18 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
+            unsafe fn sum(mut self) -> $t {
+                let mut half = Self::LEN / 2;
+                while half > 0 {
+                    for l in 0..half {
+                        self[l] += self[l + half];
+                    }
+                    half /= 2;
+                }
+                self[0]
+            }
+
+            #[inline(always)]
             unsafe fn plus_product(mut self, y: Self, z: Self) -> Self {
                 for l in 0..Self::LEN {
                     self[l] += y[l] * z[l];
@@ -164,13 +184,62 @@ vectors! {
     f64: [f64; 2], __m256d, __m512d;
 }
 
+/// The sum of a register's elements; here and below.
+///
+/// # Safety
+/// The processor has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sum_m256(x: __m256) -> f32 {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+        _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+    }
+}
+
+/// # Safety
+/// The processor has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sum_m256d(x: __m256d) -> f64 {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let x = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd::<1>(x));
+        _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)))
+    }
+}
+
+/// # Safety
+/// The processor has AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sum_m512(x: __m512) -> f32 {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x)));
+        sum_m256(_mm256_add_ps(_mm512_castps512_ps256(x), high))
+    }
+}
+
+/// # Safety
+/// The processor has AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sum_m512d(x: __m512d) -> f64 {
+    // SAFETY: promised by the caller.
+    unsafe { sum_m256d(_mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd::<1>(x))) }
+}
+
 #[cfg(target_arch = "x86_64")]
 macro_rules! registers {
-    ($($v:ident: $t:ty, $load:ident, $store:ident, $splat:ident, $times:ident, $over:ident, $plus_product:ident,
-        $minus_product:ident;)*) => { $(
+    ($($v:ident: $t:ty, $at_most_eight:ident, $load:ident, $store:ident, $splat:ident, $times:ident, $over:ident, $sum:expr,
+        $plus_product:ident, $minus_product:ident;)*) => { $(
         impl Vector for $v {
             type Element = $t;
             const LEN: usize = size_of::<$v>() / size_of::<$t>();
+            type AtMostEight = $at_most_eight;
 
             #[inline(always)]
             unsafe fn load(from: *const $t) -> Self {
@@ -203,6 +272,12 @@ macro_rules! registers {
             }
 
             #[inline(always)]
+            unsafe fn sum(self) -> $t {
+                // SAFETY: promised by the caller.
+                unsafe { $sum(self) }
+            }
+
+            #[inline(always)]
             unsafe fn plus_product(self, y: Self, z: Self) -> Self {
                 // SAFETY: promised by the caller.
                 unsafe { $plus_product(y, z, self) }
@@ -218,8 +293,12 @@ macro_rules! registers {
 }
 #[cfg(target_arch = "x86_64")]
 registers! {
-    __m256: f32, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps;
-    __m256d: f64, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd;
-    __m512: f32, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps;
-    __m512d: f64, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd;
+    __m256: f32, __m256, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_mul_ps, _mm256_div_ps, sum_m256,
+        _mm256_fmadd_ps, _mm256_fnmadd_ps;
+    __m256d: f64, __m256d, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_mul_pd, _mm256_div_pd, sum_m256d,
+        _mm256_fmadd_pd, _mm256_fnmadd_pd;
+    __m512: f32, __m256, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_mul_ps, _mm512_div_ps, sum_m512,
+        _mm512_fmadd_ps, _mm512_fnmadd_ps;
+    __m512d: f64, __m512d, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_mul_pd, _mm512_div_pd, sum_m512d,
+        _mm512_fmadd_pd, _mm512_fnmadd_pd;
 }

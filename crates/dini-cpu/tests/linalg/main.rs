@@ -1,6 +1,7 @@
 //! Linear algebra kernels against plain loops, over random sizes, layouts and options.
 
 mod batches;
+mod ldu;
 mod products;
 
 use dini_cpu::{

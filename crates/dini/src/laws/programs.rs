@@ -8,9 +8,9 @@ use super::{Case, sample};
 use crate::{
     DType, LinearSolveOptions, Policy, ScanOptions, array::Array, checkpoint_name, checkpoint_with, cond, custom_jvp,
     custom_linear_solve, custom_linear_solve_transposable, custom_linear_solve_with, custom_root, custom_vjp,
-    custom_vjp_with_jvp, define_implicit_gradient, ensure, error::Result, fori_loop, host_call, inspect, jit,
-    polygamma, prim::linalg::cholesky::cholesky, scan, scan_with, stop_gradient_fn, switch, testing::Modes, while_loop,
-    without_gradients,
+    custom_vjp_with_jvp, define_implicit_gradient, det, ensure, error::Result, fori_loop, grad, host_call, inspect,
+    jit, jvp, polygamma, prim::linalg::cholesky::cholesky, scan, scan_with, stop_gradient_fn, switch, testing::Modes,
+    while_loop, without_gradients,
 };
 use std::sync::Arc;
 
@@ -59,6 +59,14 @@ fn special(cases: &mut Vec<Case>) {
     case(cases, "polygamma", "a known order", "f64[3]@0.5..3", |[x]| Ok(vec![polygamma(&Array::from(2.0), &x)]));
     case(cases, "cholesky", "of a positive-definite matrix", "f64[3,3]", |[x]| {
         Ok(vec![cholesky(&(x.matmul(&x.transpose()) + Array::eye(3, DType::F64)))])
+    });
+    for operands in ["f64[4,4]", "f64[2,5,5]", "f32[4,4]"] {
+        case(cases, "det", "by a factorization", operands, |[a]| Ok(vec![det(&a)]));
+        case(cases, "cofactors", "in a gradient", operands, |[a]| Ok(vec![grad(|a: Array| det(&a).sum())(a)?]));
+    }
+    // Rank 2 or less: everything up to order 3 is of the small pivots.
+    case(cases, "cofactors", "of a singular matrix", "f64[4,2] f64[2,4] f64[4,4]", |[x, y, e]| {
+        Ok(vec![jvp(|a: Array| det(&a), x.matmul(&y), e)?.1])
     });
 }
 

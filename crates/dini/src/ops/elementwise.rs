@@ -32,7 +32,7 @@ fn fit(prim: &Prim, xs: &[&Array], at: Loc) -> Result<SmallVec<[Array; 3]>, Erro
     let mut shape = Shape::new();
     for x in xs {
         shape = broadcast_shapes(&shape, &x.try_aval()?.shape).map_err(|e| {
-            let e = xs.iter().enumerate().fold(e, |e, (i, x)| e.detail(format!("operand {i}: {}", x.provenance())));
+            let e = xs.iter().enumerate().fold(e, |e, (i, x)| e.operand(i, x.provenance()));
             e.op(prim.name()).at(at)
         })?;
     }

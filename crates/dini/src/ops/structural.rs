@@ -19,7 +19,7 @@ pub use layout::broadcast_to;
 
 use crate::{
     array::{Array, Origin, Scalar},
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Loc, Result},
     prim::structural::{
         broadcast::Broadcast, concatenate::Concatenate, pad::Pad, permute::Transpose, reshape::Reshape,
         reverse::Reverse, slice::Slice,
@@ -35,7 +35,37 @@ use std::sync::Arc;
 #[track_caller]
 pub(crate) fn attempt(op: &str, operands: &[&Array], body: impl FnOnce() -> Result<Array>) -> Array {
     let at = here();
-    Array::from_result(trace::with_location(at, body).map_err(|e| blame(e, op, operands.iter().copied(), at)))
+    // A part whose shape is asked for may be poisoned: by types that nothing checked before, or for want of memory.
+    let result = trace::with_location(at, || {
+        trace::unpoisoned(|| {
+            let result = body()?;
+            result.check()?;
+            Ok(result)
+        })
+    });
+    whole(result, op, operands, at).unwrap_or_else(Array::poison)
+}
+
+/// An empty list with room for `n` arrays.
+fn room_for(n: usize) -> Result<Vec<Array>> {
+    let mut room = Vec::new();
+    match room.try_reserve_exact(n) {
+        Ok(()) => Ok(room),
+        Err(_) => Err(Error::new(ErrorKind::OutOfMemory, format!("there is no memory for {n} arrays"))),
+    }
+}
+
+/// A failure of the operation as a whole: that of a part of it, at its line, is its own. An operand's failure stays what
+/// it is.
+fn whole<T>(result: Result<T>, op: &str, operands: &[&Array], at: Loc) -> Result<T> {
+    result.map_err(|e| {
+        let is_of_part =
+            e.location() == Some(at) && !operands.iter().any(|x| x.as_poison().is_some_and(|own| own.same(&e)));
+        match is_of_part {
+            true => e.of_whole(op, operands.iter().map(|x| x.provenance())),
+            false => blame(e, op, operands.iter().copied(), at),
+        }
+    })
 }
 
 /// Like [`attempt`] for a known number of results, each of which carries the error.
@@ -47,8 +77,19 @@ pub(crate) fn attempt_many(
     body: impl FnOnce() -> Result<Vec<Array>>,
 ) -> Vec<Array> {
     let at = here();
-    trace::with_location(at, body)
-        .unwrap_or_else(|e| vec![Array::poison(blame(e, op, operands.iter().copied(), at)); n])
+    let results = trace::with_location(at, || {
+        trace::unpoisoned(|| {
+            let results = body()?;
+            results.iter().try_for_each(|x| x.check().map(|_| ()))?;
+            Ok(results)
+        })
+    });
+    whole(results, op, operands, at).unwrap_or_else(|e| {
+        // More than memory holds are one.
+        let (mut failed, n) = room_for(n).map_or((Vec::new(), 1), |room| (room, n));
+        failed.resize(n, Array::poison(e));
+        failed
+    })
 }
 
 /// Axes counted from either end as ascending ones below `ndim`.

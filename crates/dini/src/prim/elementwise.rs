@@ -44,7 +44,8 @@ fn one_dtype(avals: &[Aval], admissible: fn(DType) -> bool, what: &str) -> Resul
             .help(format!("convert one with `.cast(DType::{dtype:?})`")));
     }
     if !admissible(dtype) {
-        return Err(Error::new(ErrorKind::DType, format!("got {dtype}, expected {what}")));
+        let error = Error::new(ErrorKind::DType, format!("got {dtype}, expected {what}"));
+        return Err(if admissible(DType::F64) { error.help("convert with `.cast(DType::F64)`") } else { error });
     }
     Ok(dtype)
 }

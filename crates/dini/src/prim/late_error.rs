@@ -13,7 +13,7 @@ use crate::{
     shape::Aval,
     trace::{Kind, bind1, current},
 };
-use std::cell::Cell;
+use std::cell::RefCell;
 
 /// A value that does not exist, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,20 +58,38 @@ pub(crate) fn cotangents_and_values(cts: &[Option<Array>], xs: &[Operand]) -> Ve
 }
 
 thread_local! {
-    /// The call whose transposition is under way.
-    static DERIVING: Cell<Option<(&'static str, Loc)>> = const { Cell::new(None) };
+    /// The calls of users whose derivatives are under way, innermost last. `None` hides those before it.
+    static DERIVING: RefCell<Vec<Option<(&'static str, Loc)>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs a transposition that a user asked for by a call: late errors that it records note that.
+/// Runs a derivation that a user asked for by a call: late errors that it records note that. With `None` they note no call
+/// that is under way: what is recorded may serve others.
 pub(crate) fn deriving<R>(call: Option<(&'static str, Loc)>, f: impl FnOnce() -> R) -> R {
-    struct Restore(Option<(&'static str, Loc)>);
+    struct Restore;
     impl Drop for Restore {
         fn drop(&mut self) {
-            DERIVING.set(self.0);
+            DERIVING.with_borrow_mut(|calls| calls.pop());
         }
     }
-    let _restore = Restore(DERIVING.replace(call));
+    DERIVING.with_borrow_mut(|calls| calls.push(call));
+    let _restore = Restore;
     f()
+}
+
+/// Calls of users, innermost first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Calls(Vec<(&'static str, Loc)>);
+
+impl Calls {
+    /// Those whose derivatives are under way.
+    pub(crate) fn under_way() -> Calls {
+        Calls(DERIVING.with_borrow(|calls| calls.iter().rev().map_while(|call| *call).collect()))
+    }
+
+    /// Notes them in an error.
+    pub(crate) fn note(&self, error: Error) -> Error {
+        self.0.iter().fold(error, |error, (name, at)| error.inside(name, at))
+    }
 }
 
 /// A value of the given type that raises `error` where it is needed. `depends` is what it would have been computed from:
@@ -82,11 +100,8 @@ pub(crate) fn late_error(error: Error, aval: &Aval, depends: &[Array]) -> Array 
     if matches!(current().kind, Kind::Eval | Kind::Suspended) {
         return Array::poison(error);
     }
-    // Raised when the program runs, after the call has returned: it cannot add its own note then.
-    let error = match DERIVING.get() {
-        Some((name, at)) => error.inside(name, at),
-        None => error,
-    };
+    // Raised when the program runs, after the calls have returned: they cannot add their notes then.
+    let error = Calls::under_way().note(error);
     bind1(LateError { error, aval: aval.clone() }, depends)
 }
 

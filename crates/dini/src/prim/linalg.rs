@@ -3,7 +3,10 @@
 //! A factorization or solve is one library call, however many matrices it covers, and is counted once per execution.
 
 pub(crate) mod cholesky;
+mod cofactors;
+pub(crate) mod det;
 pub(crate) mod dot;
+pub(crate) mod ldu;
 pub(crate) mod lu;
 pub(crate) mod triangular_solve;
 

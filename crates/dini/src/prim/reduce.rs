@@ -34,7 +34,8 @@ pub(crate) fn expect_dtype(x: &Aval, admits: fn(DType) -> bool, what: &str) -> R
     if admits(x.dtype) {
         Ok(())
     } else {
-        Err(Error::new(ErrorKind::DType, format!("got {}, expected {what}", x.dtype)))
+        let error = Error::new(ErrorKind::DType, format!("got {}, expected {what}", x.dtype));
+        Err(if admits(DType::F64) { error.help("convert with `.cast(DType::F64)`") } else { error })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Forward-mode differentiation: a tracer is a primal with a tangent that is not zero.
+//! Forward-mode differentiation: a tracer is a primal with a tangent that is not zero. Without elements there is nothing
+//! to vary: what such a value enters is constant in it, also where a formula for the tangent would say 0/0.
 
 use super::{Kind, Payload, Trace, argument, bind_at, enter, with_location, with_trace};
 use crate::{
@@ -10,13 +11,13 @@ use std::rc::Rc;
 
 fn dual(trace: &Trace, primal: Array, tangent: Option<Array>, origin: Origin) -> Array {
     match (tangent, primal.try_aval()) {
-        (Some(tangent), Ok(aval)) => {
+        (Some(tangent), Ok(aval)) if aval.size() > 0 => {
             if let Ok(t) = tangent.try_aval() {
                 debug_assert_eq!(t, aval, "tangent of `{}`", origin.what);
             }
             Array::traced(aval.clone(), trace.tag, Payload::Dual { primal: primal.clone(), tangent }, origin)
         }
-        (None, _) | (_, Err(_)) => primal,
+        (_, Ok(_) | Err(_)) => primal,
     }
 }
 
@@ -66,15 +67,34 @@ pub(crate) fn jvp_flat(
             .iter()
             .zip(tangents)
             .map(|(x, t)| match t {
-                Some(t) => {
+                Some(t) if x.aval().size() > 0 => {
                     let payload = Payload::Dual { primal: x.clone(), tangent: t.clone() };
                     argument(trace, x.aval().clone(), payload)
                 }
-                None => x.clone(),
+                Some(_) | None => x.clone(),
             })
             .collect();
         let outs = f(&args)?;
         Ok(outs.iter().map(|y| split(trace, y)).collect::<Vec<_>>())
     })?;
     Ok(outs.into_iter().unzip())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Array, grad, hessian, jacfwd, jit};
+
+    #[test]
+    fn what_has_no_elements_does_not_vary() {
+        // ln Σ over nothing is −∞, whose derivative by the formula is 0/0.
+        let f = |x: Array| x.sum() + x.slice_in_dim(0, 0, 1, 0).sum().log().exp();
+        let x = || Array::from(vec![1.0, 2.0]);
+        let ones = [1.0, 1.0];
+        assert_eq!(jacfwd(f)(x()).unwrap().to_vec::<f64>().unwrap(), ones);
+        assert_eq!(grad(f)(x()).unwrap().to_vec::<f64>().unwrap(), ones);
+        assert_eq!(jit(grad(f))(x()).unwrap().to_vec::<f64>().unwrap(), ones);
+        assert_eq!(hessian(f)(x()).unwrap().to_vec::<f64>().unwrap(), [0.0; 4]);
+        let empty = Array::from(Vec::<f64>::new());
+        assert_eq!(grad(|x: Array| x.logsumexp())(empty).unwrap().shape(), [0]);
+    }
 }

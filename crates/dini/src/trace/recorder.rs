@@ -90,7 +90,7 @@ pub(super) fn record(
 pub(crate) fn blame<'a>(mut e: Error, op: &str, operands: impl IntoIterator<Item = &'a Array>, at: Loc) -> Error {
     if e.location().is_none() {
         for (i, x) in operands.into_iter().enumerate() {
-            e = e.detail(format!("operand {i}: {}", x.provenance()));
+            e = e.operand(i, x.provenance());
         }
     }
     e.op(op).at(at)

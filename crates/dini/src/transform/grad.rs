@@ -178,8 +178,16 @@ fn gradient<In: Tree, Y: Tree, A: Tree>(
 /// ```
 #[track_caller]
 pub fn grad<In: Tree, R: Outcome>(f: impl Fn(In) -> R) -> impl Fn(In) -> Result<In> {
-    let at = Location::caller();
-    move |x| gradient("grad", at, &|x| f(x).into_result().map(|y| (y, ())), &x).map(|(_, g)| g)
+    grad_as("grad", Location::caller(), f)
+}
+
+/// [`grad`] for the call of a user to `name`.
+pub(super) fn grad_as<In: Tree, R: Outcome>(
+    name: &'static str,
+    at: Loc,
+    f: impl Fn(In) -> R,
+) -> impl Fn(In) -> Result<In> {
+    move |x| gradient(name, at, &|x| f(x).into_result().map(|y| (y, ())), &x).map(|(_, g)| g)
 }
 
 /// [`grad`] of a function that returns a pair: the scalar, and values that are passed through.

@@ -3,8 +3,8 @@
 
 use super::{
     Flat,
-    grad::grad,
-    jvp::jvp,
+    grad::grad_as,
+    jvp::jvp_as,
     linearize::{Linearized, inexact, linearize_flat},
     sound,
 };
@@ -148,7 +148,7 @@ pub fn jacrev<In: Tree, R: Outcome>(f: impl Fn(In) -> R) -> impl Fn(In) -> Resul
 #[track_caller]
 pub fn hessian<In: Tree, R: Outcome>(f: impl Fn(In) -> R) -> impl Fn(In) -> Result<In::Map<In>> {
     let at = Location::caller();
-    let df = grad(f);
+    let df = grad_as("hessian", at, f);
     move |x| jacobian("hessian", at, &|x: In| df(x), &x, false)
 }
 
@@ -162,5 +162,6 @@ pub fn hessian<In: Tree, R: Outcome>(f: impl Fn(In) -> R) -> impl Fn(In) -> Resu
 /// ```
 #[track_caller]
 pub fn hvp<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: In, v: In) -> Result<In> {
-    jvp(grad(f), x, v).map(|(_, hv)| hv)
+    let at = Location::caller();
+    jvp_as("hvp", at, grad_as("hvp", at, f), x, v).map(|(_, hv)| hv)
 }

@@ -1,27 +1,14 @@
 //! Forward mode for users.
 
-use super::{Flat, FlatFn, concrete_tangents, given_tangent, same_structure, sound};
+use super::{Flat, concrete_tangents, given_tangent, same_structure, sound};
 use crate::{
     array::Array,
     error::{Loc, Result},
+    prim::late_error::deriving,
     trace::{call_user, jvp_flat},
     tree::{Outcome, Tree, flatten, unflatten},
 };
 use std::panic::Location;
-
-/// Results and tangents of a user's flat function.
-pub(crate) fn jvp_user(
-    name: &'static str,
-    at: Loc,
-    primals: &[Array],
-    tangents: &[Option<Array>],
-    f: FlatFn<'_>,
-) -> Result<(Vec<Array>, Vec<Option<Array>>)> {
-    for x in primals {
-        x.check()?;
-    }
-    jvp_flat(name, at, primals, tangents, |xs| call_user(name, at, || sound(f(xs)?)))
-}
 
 /// The value of `f` at `x` and its derivative along `tangent`.
 ///
@@ -36,7 +23,18 @@ pub(crate) fn jvp_user(
 #[track_caller]
 pub fn jvp<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: In, tangent: In) -> Result<(R::Tree, R::Tree)> {
     let at = Location::caller();
-    let (y, t, ()) = jvp_aux(at, |x| f(x).into_result().map(|y| (y, ())), x, tangent)?;
+    jvp_as("jvp", at, |x| f(x).into_result(), x, tangent)
+}
+
+/// [`jvp`] for the call of a user to `name`.
+pub(super) fn jvp_as<In: Tree, Y: Tree>(
+    name: &'static str,
+    at: Loc,
+    f: impl Fn(In) -> Result<Y>,
+    x: In,
+    tangent: In,
+) -> Result<(Y, Y)> {
+    let (y, t, ()) = jvp_aux(name, at, |x| f(x).map(|y| (y, ())), x, tangent)?;
     Ok((y, t))
 }
 
@@ -54,10 +52,11 @@ pub fn jvp_with_aux<In: Tree, R: Outcome<Tree = (Y, A)>, Y: Tree, A: Tree>(
     x: In,
     tangent: In,
 ) -> Result<(Y, Y, A)> {
-    jvp_aux(Location::caller(), |x| f(x).into_result(), x, tangent)
+    jvp_aux("jvp", Location::caller(), |x| f(x).into_result(), x, tangent)
 }
 
 fn jvp_aux<In: Tree, Y: Tree, A: Tree>(
+    name: &'static str,
     at: Loc,
     f: impl Fn(In) -> Result<(Y, A)>,
     x: In,
@@ -65,15 +64,18 @@ fn jvp_aux<In: Tree, Y: Tree, A: Tree>(
 ) -> Result<(Y, Y, A)> {
     let (primals, def) = flatten(&x);
     let (given, given_def) = flatten(&tangent);
-    same_structure("jvp", at, "the tangent", &given_def, &def)?;
+    same_structure(name, at, "the tangent", &given_def, &def)?;
     let tangents = given
         .iter()
         .zip(&primals)
         .zip(def.leaf_paths())
-        .map(|((t, x), path)| given_tangent("jvp", at, "the tangent", &path, t, x.try_aval()?))
+        .map(|((t, x), path)| given_tangent(name, at, "the tangent", &path, t, x.try_aval()?))
         .collect::<Result<Vec<_>>>()?;
     let flat = Flat::new(&f, &def);
-    let (outs, tangents) = jvp_user("jvp", at, &primals, &tangents, &|xs| flat.call(xs))?;
+    primals.iter().try_for_each(|x| x.check().map(|_| ()))?;
+    let (outs, tangents) = jvp_flat(name, at, &primals, &tangents, |xs| {
+        deriving(Some((name, at)), || call_user(name, at, || sound(flat.call(xs)?)))
+    })?;
     let out_def = flat.out_def();
     let [y_def, aux_def] = out_def.children() else { unreachable!("a pair has two parts") };
     let outs = sound(outs)?;
@@ -81,7 +83,7 @@ fn jvp_aux<In: Tree, Y: Tree, A: Tree>(
     let tangents = concrete_tangents(at, tangents, outs[..n].iter().map(Array::aval));
     Ok((
         unflatten(y_def, outs[..n].to_vec())?,
-        unflatten(y_def, sound(tangents).map_err(|e| e.inside("jvp", at))?)?,
+        unflatten(y_def, sound(tangents).map_err(|e| e.inside(name, at))?)?,
         unflatten(aux_def, outs[n..].to_vec())?,
     ))
 }

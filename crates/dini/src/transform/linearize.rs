@@ -10,6 +10,7 @@ use crate::{
     error::{Error, ErrorKind, Loc, Result},
     ir::Label,
     ops,
+    prim::late_error::deriving,
     shape::Aval,
     trace::{Staged, call_user, jvp_flat, partial_eval, recorder::eval_program},
     tree::{Outcome, Tree, flatten, unflatten},
@@ -53,8 +54,9 @@ pub(crate) fn linearize_flat(
         let mut given = values[n..].iter();
         let tangents: Vec<Option<Array>> =
             varies.iter().map(|v| if *v { given.next().cloned() } else { None }).collect();
-        let (mut outs, tangents) =
-            jvp_flat(name, at, &values[..n], &tangents, |xs| call_user(name, at, || sound(f(xs)?)))?;
+        let (mut outs, tangents) = jvp_flat(name, at, &values[..n], &tangents, |xs| {
+            deriving(Some((name, at)), || call_user(name, at, || sound(f(xs)?)))
+        })?;
         *nonzero.borrow_mut() = tangents.iter().map(Option::is_some).collect();
         outs.extend(tangents.into_iter().flatten());
         Ok(outs)

@@ -57,8 +57,9 @@ fn kept_past_its_transformation() {
     check(
         x.sum().check(),
         expect![[r#"
-            error[escape]: `reduce_sum`: a traced value is used after its transformation ended: f64[2] came from `sin` at «sin(»
+            error[escape]: `sum`: a traced value is used after its transformation ended: f64[2] came from `sin` at «sin(»
               --> «sum().check(»
+               = operand 0: f64[2], from `sin` at «sin(»
                = its transformation: `vmap` at «vmap(f)(Array::from([[1.0, 2.0]]»
                = help: return the value from the transformed function instead of storing it"#]],
     );

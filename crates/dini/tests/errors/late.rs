@@ -128,7 +128,51 @@ fn forward_mode_of_a_reverse_rule() {
             error[missing-rule]: `custom_vjp`: has no forward rule, and forward-mode differentiation needs one
               --> «custom_vjp(|x: Array| &x * &x, |x: Array| (&x * &x, x), |x: Array, ct: Array| x * 2.0 * ct)(x»
                = help: use reverse mode (`grad`, `vjp`, `jacrev`), give it a rule with `custom_vjp_with_jvp`, or use `custom_jvp`
+               = note: inside `jacfwd` at «jacfwd(square))(one(»
                = note: inside `jit` at «jit(jacfwd(square))(one(»"#]],
+    );
+}
+
+#[test]
+fn forward_mode_is_noted_under_compilation() {
+    let square =
+        |x: Array| custom_vjp(|x: Array| &x * &x, |x: Array| (&x * &x, x), |x: Array, ct: Array| x * 2.0 * ct)(x);
+    check(
+        jit(|x: Array| jvp(square, x.clone(), x).map(|(_, t)| t))(one()),
+        expect![[r#"
+        error[missing-rule]: `custom_vjp`: has no forward rule, and forward-mode differentiation needs one
+          --> «custom_vjp(|x: Array| &x * &x, |x: Array| (&x * &x, x), |x: Array, ct: Array| x * 2.0 * ct)(x»
+           = help: use reverse mode (`grad`, `vjp`, `jacrev`), give it a rule with `custom_vjp_with_jvp`, or use `custom_jvp`
+           = note: inside `jvp` at «jvp(square, x.clone(), x).map(|(_, t)| t))(one(»
+           = note: inside `jit` at «jit(|x: Array| jvp(square, x.clone(), x).map(|(_, t)| t))(one(»"#]],
+    );
+    check(
+        jit(|x: Array| linearize(square, x.clone()).and_then(|(_, df)| df(x)))(one()),
+        expect![[r#"
+        error[missing-rule]: `custom_vjp`: has no forward rule, and forward-mode differentiation needs one
+          --> «custom_vjp(|x: Array| &x * &x, |x: Array| (&x * &x, x), |x: Array, ct: Array| x * 2.0 * ct)(x»
+           = help: use reverse mode (`grad`, `vjp`, `jacrev`), give it a rule with `custom_vjp_with_jvp`, or use `custom_jvp`
+           = note: inside `linearize` at «linearize(square, x.clone()).and_then(|(_, df)| df(x)))(one(»
+           = note: inside `jit` at «jit(|x: Array| linearize(square, x.clone()).and_then(|(_, df)| df(x)))(one(»"#]],
+    );
+    let host = |x: Array| host_call(|x: Array| x, &Array::from(0.0), x);
+    check(
+        jit(|x: Array| jvp(|x: Array| jvp(host, x.clone(), x).map(|(_, t)| t), x.clone(), x))(one()),
+        expect![[r#"
+        error[missing-rule]: `host_call`: has no differentiation rule: a host function has no derivative; give it one with `custom_jvp`, or call it inside `custom_root`
+          --> «host_call(|x: Array| x, &Array::from(0.0), x»
+           = note: inside `jvp` at «jvp(host, x.clone(), x).map(|(_, t)| t), x.clone(), x))(one(»
+           = note: inside `jvp` at «jvp(|x: Array| jvp(host, x.clone(), x).map(|(_, t)| t), x.clone(), x))(one(»
+           = note: inside `jit` at «jit(|x: Array| jvp(|x: Array| jvp(host, x.clone(), x).map(|(_, t)| t), x.clone(), x))(one(»"#]],
+    );
+    check(
+        vmap(jit(|x: Array| jvp(host, x.clone(), x)))(Array::from(vec![1.0])),
+        expect![[r#"
+        error[missing-rule]: `host_call`: has no differentiation rule: a host function has no derivative; give it one with `custom_jvp`, or call it inside `custom_root`
+          --> «host_call(|x: Array| x, &Array::from(0.0), x»
+           = note: inside `jvp` at «jvp(host, x.clone(), x)))(Array::from(vec![1.0]»
+           = note: inside `jit` at «jit(|x: Array| jvp(host, x.clone(), x)))(Array::from(vec![1.0]»
+           = note: inside `vmap` at «vmap(jit(|x: Array| jvp(host, x.clone(), x)))(Array::from(vec![1.0]»"#]],
     );
 }
 

@@ -167,7 +167,7 @@ fn axes_out_of_range() {
     check(
         x.permute(&[0, 0]).check(),
         expect![[r#"
-            error[index]: `transpose`: [0, 0] is not a permutation of the axes of f64[2,2]
+            error[index]: `permute`: [0, 0] is not a permutation of the axes of f64[2,2]
               --> «permute(&[0, 0]).check(»
                = operand 0: f64[2,2], made at «Array::from([[1.0, 2.0], [3.0, 4.0]]»"#]],
     );
@@ -202,7 +202,6 @@ fn static_indices_out_of_range() {
         expect![[r#"
             error[index]: `index`: index 5 is out of range for axis 0 of extent 3
               --> «index(5).check(»
-               = operand 0: f64[3], made at «three(»
                = operand 0: f64[3], made at «three(»"#]],
     );
     check(
@@ -217,7 +216,6 @@ fn static_indices_out_of_range() {
         expect![[r#"
             error[index]: `index`: 2 indices for f64[3], expected 1 at most
               --> «index((0, 0)).check(»
-               = operand 0: f64[3], made at «three(»
                = operand 0: f64[3], made at «three(»"#]],
     );
 }
@@ -237,7 +235,6 @@ fn shapes_of_array_operations() {
         expect![[r#"
             error[shape]: `broadcast_to`: shape [3] does not broadcast to [2]
               --> «broadcast_to(&[2]).check(»
-               = operand 0: f64[3], made at «three(»
                = operand 0: f64[3], made at «three(»"#]],
     );
     check(
@@ -287,7 +284,8 @@ fn dtypes_that_an_operation_does_not_take() {
         expect![[r#"
             error[dtype]: `sin`: got i32, expected a floating-point type
               --> «sin().check(»
-               = operand 0: i32[], made at «Array::from(1i32).sin().check(»"#]],
+               = operand 0: i32[], made at «Array::from(1i32).sin().check(»
+               = help: convert with `.cast(DType::F64)`"#]],
     );
     check(
         (!Array::from(1.0)).check(),
@@ -302,7 +300,8 @@ fn dtypes_that_an_operation_does_not_take() {
             error[dtype]: `add`: got bool, expected a number
               --> «(Array::from(true) + Array::from(true)).check(»
                = operand 0: bool[], made at «Array::from(true) + Array::from(true)).check(»
-               = operand 1: bool[], made at «Array::from(true)).check(»"#]],
+               = operand 1: bool[], made at «Array::from(true)).check(»
+               = help: convert with `.cast(DType::F64)`"#]],
     );
 }
 
@@ -369,7 +368,7 @@ fn arrays_without_elements() {
         expect![[r#"
             error[shape]: `argmax`: axis 0 of f64[0] is empty and has no extreme
               --> «argmax().check(»
-               = operand 0: f64[0], from `reshape` at «argmax().check(»"#]],
+               = operand 0: f64[0,3], from `broadcast` at «Array::zeros(&[0, 3], DType::F64»"#]],
     );
 }
 
@@ -466,14 +465,15 @@ fn memory_that_does_not_exist() {
     check(
         (one.broadcast_to(&[1 << 45]).exp()).check(),
         expect![[r#"
-        error[out-of-memory]: `broadcast`: there is no memory for 262144.000 GiB
-          --> «broadcast_to(&[1 << 45]).exp()).check(»"#]],
+            error[out-of-memory]: `broadcast_to`: there is no memory for 262144.000 GiB
+              --> «broadcast_to(&[1 << 45]).exp()).check(»
+               = operand 0: f64[], made at «Array::from(1.0»"#]],
     );
     check(
         Array::zeros(&[1 << 45], DType::F64).check(),
         expect![[r#"
-        error[out-of-memory]: `broadcast`: there is no memory for 262144.000 GiB
-          --> «Array::zeros(&[1 << 45], DType::F64).check(»"#]],
+            error[out-of-memory]: `zeros`: there is no memory for 262144.000 GiB
+              --> «Array::zeros(&[1 << 45], DType::F64).check(»"#]],
     );
     check(
         jit(|x: Array| x.broadcast_to(&[1 << 45]).exp())(one),

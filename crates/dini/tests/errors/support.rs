@@ -44,6 +44,7 @@ fn source(place: &str) -> String {
     let number = |text: Option<&str>| text.and_then(|t| t.parse::<usize>().ok()).expect("a number in a place");
     let text = match file.rsplit('/').next().unwrap_or_default() {
         "closures.rs" => include_str!("closures.rs"),
+        "composed.rs" => include_str!("composed.rs"),
         "control.rs" => include_str!("control.rs"),
         "escape.rs" => include_str!("escape.rs"),
         "implicit.rs" => include_str!("implicit.rs"),

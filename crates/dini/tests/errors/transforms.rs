@@ -82,7 +82,7 @@ fn gradients_with_respect_to_integers() {
     check(
         hessian(|x: Array| x)(Array::from(1i64)),
         expect![[r#"
-            error[dtype]: `grad`: the argument is i64[]: a gradient needs floating-point numbers
+            error[dtype]: `hessian`: the argument is i64[]: a gradient needs floating-point numbers
               --> «hessian(|x: Array| x)(Array::from(1i64»
                = help: capture what is not to be differentiated, or use `vjp`, whose cotangent for it is `float0`
                = note: inside `hessian` at «hessian(|x: Array| x)(Array::from(1i64»"#]],
@@ -134,7 +134,7 @@ fn tangents_and_cotangents_that_do_not_fit() {
     check(
         jvp(|x: Array| x, three(), Array::from(vec![1.0f32, 2.0, 3.0])),
         expect![[r#"
-            error[shape]: `jvp`: the tangent is f32[3], expected f64[3] (it goes with f64[3])
+            error[dtype]: `jvp`: the tangent is f32[3], expected f64[3] (it goes with f64[3])
               --> «jvp(|x: Array| x, three(), Array::from(vec![1.0f32, 2.0, 3.0]»"#]],
     );
     check(

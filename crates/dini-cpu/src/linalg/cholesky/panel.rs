@@ -12,10 +12,9 @@ use crate::{
         parts::Parts,
         real::Real,
         scratch::Scratch,
-        transpose::{LANES, columns_to_runs, runs_to_columns},
+        transpose::{LANES, columns_of_symmetric_part, columns_to_runs},
         vector::{Kernel, Vector, by_level},
     },
-    math::level::multiversion,
     pool,
 };
 use std::ops::Range;
@@ -98,7 +97,9 @@ impl<T: Real> Panel<T> {
             by_level(Subtract { n, n_rows, l: done, n_done: first, rows: 0..first, start, strips, pivots });
             for (idx, (strip, rows)) in strips.chunks_exact(strip_len).zip(rows.chunks_mut(width * n)).enumerate() {
                 write(strip, start + idx * width, 0..first, rows, n);
-                rows.chunks_exact_mut(n).for_each(|row| row[end..].fill(T::ZERO));
+                if end < n {
+                    rows.chunks_exact_mut(n).for_each(|row| row[end..].fill(T::ZERO));
+                }
             }
         });
         // What they contribute to the square, of which a strip needs those of other strips: they stand in L by now. The last
@@ -130,21 +131,16 @@ impl<T: Real> Panel<T> {
 /// does not have is filled up with rows and columns of the identity.
 fn read<T: Real>(a: &[T], n: usize, start: usize, strip: &mut [T]) {
     let width = width::<T>();
-    let n_columns = width.min(n - start);
-    let whole = n_columns - n_columns % LANES;
-    let end = start + n_columns;
+    let end = n.min(start + width);
     for first in (0..end).step_by(TILE) {
-        let rows = first..end.min(first + TILE);
-        for column in (0..whole).step_by(LANES) {
-            runs_to_columns(&a[(start + column) * n + first..], n, strip, width, rows.clone(), column);
+        // Some are read once more rather than one by one.
+        let rows = first.min(end.saturating_sub(LANES))..end.min(first + TILE);
+        for column in (start..end).step_by(LANES) {
+            let strip = &mut strip[rows.start * width + column - start..rows.end * width];
+            columns_of_symmetric_part(a, n, rows.clone(), column..end.min(column + LANES), strip, width);
         }
-        for column in whole..n_columns {
-            for row in rows.clone() {
-                strip[row * width + column] = a[(start + column) * n + row];
-            }
-        }
-        average(&a[first * n + start..], n, n_columns, &mut strip[first * width..rows.end * width], width);
     }
+    let n_columns = end - start;
     if n_columns < width {
         strip[..end * width].chunks_exact_mut(width).for_each(|row| row[n_columns..].fill(T::ZERO));
         for (idx, row) in
@@ -152,24 +148,6 @@ fn read<T: Real>(a: &[T], n: usize, start: usize, strip: &mut [T]) {
         {
             row.fill(T::ZERO);
             row[n_columns + idx] = T::ONE;
-        }
-    }
-}
-
-multiversion! {
-    /// The mean of each element and the one that stands as far in rows of `stride` elements.
-    fn average<T: Real>(a: &[T], stride: usize, n_columns: usize, strip: &mut [T], width: usize) {
-        for (row_idx, row) in strip.chunks_exact_mut(width).enumerate() {
-            let (a, a_tail) = a[row_idx * stride..][..n_columns].as_chunks::<LANES>();
-            let (row, row_tail) = row[..n_columns].as_chunks_mut::<LANES>();
-            for (x, y) in row.iter_mut().zip(a) {
-                for l in 0..LANES {
-                    x[l] = (y[l] + x[l]) * T::HALF;
-                }
-            }
-            for (x, &y) in row_tail.iter_mut().zip(a_tail) {
-                *x = (y + *x) * T::HALF;
-            }
         }
     }
 }
@@ -285,13 +263,14 @@ impl<T: Real> Kernel<T> for Factor<'_, T> {
                 let square = strip.add(row * width + row - start);
                 let square = std::slice::from_raw_parts(square, (ROWS - 1) * width + ROWS);
                 is_definite &= factor_square::<T, ROWS>(square, width, pivots);
-                compute::<V, ROWS>(n_vectors, Above { depth: 0, ..above }, rows, width, Some(pivots));
+                // The others first: the processor takes their products while it waits for the square.
                 for idx in own + 1..n_strips {
                     let n_vectors = (n_rows - first - idx * width).min(width).div_ceil(V::LEN);
                     let strip = strips.add(idx * strip_len);
                     let above = Above { rows: strip.add(first * width), ..above };
                     compute::<V, ROWS>(n_vectors, above, strip.add(row * width), width, Some(pivots));
                 }
+                compute::<V, ROWS>(n_vectors, Above { depth: 0, ..above }, rows, width, Some(pivots));
             }
         }
         is_definite

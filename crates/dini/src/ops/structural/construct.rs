@@ -61,7 +61,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn arange(n: usize, dtype: DType) -> Array {
-        bind1(Iota { dtype, shape: Shape::from_slice(&[n]), axis: 0 }, &[])
+        attempt("arange", &[], || Ok(bind1(Iota { dtype, shape: Shape::from_slice(&[n]), axis: 0 }, &[])))
     }
 
     /// The index along `axis` at every place of the shape.
@@ -137,7 +137,7 @@ pub fn zeros_like(x: &Array) -> Array {
 /// ```
 #[track_caller]
 pub fn ones_like(x: &Array) -> Array {
-    ops::broadcast_like(&ops::one_of(x), x)
+    attempt("ones_like", &[x], || Ok(ops::broadcast_like(&ops::one_of(x), x)))
 }
 
 /// An array of the shape and element type of `x` filled with one value; an error if the type cannot represent it.

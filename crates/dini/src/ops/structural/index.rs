@@ -189,8 +189,7 @@ impl Array {
     pub fn index(&self, picks: impl Indices) -> Array {
         let picks = picks.picks();
         attempt("index", &[self], || {
-            let place = Place::of(&picks, self.try_aval()?)
-                .map_err(|e| e.detail(format!("operand 0: {}", self.provenance())))?;
+            let place = Place::of(&picks, self.try_aval()?)?;
             Ok(ops::reshape(&ops::slice(self, &place.start, &place.limit, &place.stride), &place.shape))
         })
     }

@@ -1,6 +1,6 @@
 //! Joining arrays, repeating them, and taking them apart.
 
-use super::{attempt, attempt_many};
+use super::{attempt, attempt_many, room_for};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},
@@ -56,8 +56,8 @@ pub fn stack(arrays: &[impl Borrow<Array>], axis: isize) -> Array {
             if *aval != one {
                 let message = format!("operand 0 is {one}, operand {i} is {aval}; stacked arrays have one type");
                 return Err(Error::new(ErrorKind::Shape, message)
-                    .detail(format!("operand 0: {}", arrays[0].provenance()))
-                    .detail(format!("operand {i}: {}", x.provenance())));
+                    .operand(0, arrays[0].provenance())
+                    .operand(i, x.provenance()));
             }
             expanded.push(ops::reshape(x, &aval.batched(axis, 1).shape));
         }
@@ -129,7 +129,9 @@ impl Array {
                     .help("`split_at` takes the places of the cuts and gives parts of any extents"));
             }
             let step = n / parts;
-            Ok((0..parts).map(|i| ops::slice_axis(self, i * step, (i + 1) * step, 1, axis)).collect())
+            let mut all = room_for(parts)?;
+            all.extend((0..parts).map(|i| ops::slice_axis(self, i * step, (i + 1) * step, 1, axis)));
+            Ok(all)
         })
     }
 

@@ -26,7 +26,7 @@ pub fn broadcast_to(x: &Array, shape: &[usize]) -> Array {
                 kept.push(n);
                 dims.push(new + axis);
             } else if n != 1 {
-                return Err(fault().detail(format!("operand 0: {}", x.provenance())));
+                return Err(fault());
             }
         }
         Ok(ops::broadcast_in_dim(&ops::reshape(x, &kept), shape, &dims))

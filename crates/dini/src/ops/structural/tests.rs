@@ -103,7 +103,7 @@ fn shapes_change_and_say_why_they_cannot() {
     check(Array::from([1]).broadcast_to(&[0]), &[0], &[]);
     refuses(
         matrix().permute(&[0, 0]),
-        expect!["error[index]: `transpose`: [0, 0] is not a permutation of the axes of i32[2,3]"],
+        expect!["error[index]: `permute`: [0, 0] is not a permutation of the axes of i32[2,3]"],
     );
     refuses(matrix().squeeze(0), expect!["error[shape]: `squeeze`: axis 0 of i32[2,3] has extent 2, expected 1"]);
     refuses(

@@ -17,7 +17,7 @@ use crate::{
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose,
         call::{at_front, fits, transpose_call},
-        late_error::{late_error, tangents_and_values},
+        late_error::{Calls, late_error, tangents_and_values},
         to_front,
     },
     shape::Aval,
@@ -112,6 +112,7 @@ fn jvp(p: &CustomVjp, xs: &[Array], ts: &[Option<Array>]) -> Result<Duals> {
             counts: [backward.len(), residuals.len(), jvp.len(), args.len()],
             varying,
             outs: out_avals.clone(),
+            calls: Calls::under_way(),
         };
         let tangents = bind(prim, &[backward, &residuals, jvp, args, &tangents].concat())?;
         let mut tangents = tangents.into_iter();
@@ -186,6 +187,8 @@ pub struct CustomVjpBackward {
     pub varying: Vec<bool>,
     /// Types of the function's results.
     pub outs: Vec<Aval>,
+    /// The calls that asked for it: an error that shows when it runs, after they have returned, notes them.
+    pub calls: Calls,
 }
 
 impl CustomVjpBackward {
@@ -203,6 +206,7 @@ impl CustomVjpBackward {
             .op(CustomVjp::NAME)
             .at(here())
             .help("use reverse mode (`grad`, `vjp`, `jacrev`), give it a rule with `custom_vjp_with_jvp`, or use `custom_jvp`");
+        let error = self.calls.note(error);
         Ok(self.outs.iter().filter(|a| a.dtype.is_inexact()).map(|a| late_error(error.clone(), a, depends)).collect())
     }
 

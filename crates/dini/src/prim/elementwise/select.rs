@@ -42,6 +42,9 @@ fn infer_select(_: &Select, avals: &[Aval]) -> Result<Vec<Aval>> {
     if x.dtype != y.dtype {
         return Err(Error::new(ErrorKind::DType, format!("the choices have dtypes {} and {}", x.dtype, y.dtype)));
     }
+    if x.dtype == DType::Float0 {
+        return Err(Error::new(ErrorKind::DType, "got choices of float0, expected numbers or bool"));
+    }
     Ok(vec![Aval { dtype: x.dtype, shape: common_shape(avals)? }])
 }
 
