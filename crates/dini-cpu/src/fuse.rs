@@ -129,8 +129,8 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
                 let access = Access::new(&Strided { shape: shape.to_vec(), strides, offset: 0 });
                 fuser.resolved[out.0 as usize] = Resolved { base: Base::Count(*dtype), access };
             }
-            Op::Reduce { combine, axes } => fuser.reduce(node, *combine, axes),
-            Op::Cumulative { combine, axis, reverse } => fuser.cumulative(node, *combine, *axis, *reverse),
+            Op::Reduce { combine, axes } => fuser.sink(node, *combine, axes, None),
+            Op::Cumulative { combine, axis, reverse } => fuser.sink(node, *combine, &[*axis], Some(*reverse)),
             Op::Assemble { boxes } => fuser.assemble(position, boxes),
             Op::Gather { n_batch, mode } => fuser.gather(position, *n_batch, *mode),
             Op::Const(value) => {
@@ -209,42 +209,36 @@ impl Fuser<'_> {
         self.resolved[out.0 as usize] = Resolved { base: self.resolved(arg).base, access };
     }
 
-    fn reduce(&mut self, node: &Node, combine: Combine, axes: &[usize]) {
+    /// Results that combine along axes; with `reverse` the cumulative ones, which may begin at the end.
+    fn sink(&mut self, node: &Node, combine: Combine, axes: &[usize], reverse: Option<bool>) {
         let (out, arg) = (node.first_out, node.args[0]);
         let shape = &self.graph.type_of(arg).shape;
         if axes.iter().all(|&axis| shape[axis] == 1) {
-            // Nothing combines: the same elements with fewer axes.
+            // Nothing combines: the same elements, perhaps with fewer axes.
             self.resolved[out.0 as usize] = self.resolved(arg).clone();
             return;
         }
         let (order, space) = reduction_order(shape, axes);
+        let space = ReductionSpace { backward: reverse == Some(true), ..space };
+        let read = if order.is_sorted() { self.resolved(arg).clone() } else { self.in_order(arg, &order) };
+        let group = self.place(self.len(arg), std::slice::from_ref(&read), Some(space));
+        self.groups.add_sink(group, Sink { out, combine, read, is_cumulative: reverse.is_some() });
+    }
+
+    /// Where a value's elements stand, with its axes in another order.
+    fn in_order(&mut self, value: Value, order: &[usize]) -> Resolved {
+        let shape = &self.graph.type_of(value).shape;
         let strides = row_major(shape);
         let ordered = Strided {
             shape: order.iter().map(|&axis| shape[axis]).collect(),
             strides: order.iter().map(|&axis| strides[axis]).collect(),
             offset: 0,
         };
-        let access = self.resolved(arg).access.compose(&ordered).unwrap_or_else(|| {
-            self.copy(arg);
+        let access = self.resolved(value).access.compose(&ordered).unwrap_or_else(|| {
+            self.copy(value);
             Access::new(&ordered)
         });
-        let read = Resolved { base: self.resolved(arg).base, access };
-        let group = self.place(self.len(arg), std::slice::from_ref(&read), Some(space));
-        self.groups.add_sink(group, Sink { out, combine, read, is_cumulative: false });
-    }
-
-    fn cumulative(&mut self, node: &Node, combine: Combine, axis: usize, backward: bool) {
-        let (out, arg) = (node.first_out, node.args[0]);
-        let shape = &self.graph.type_of(arg).shape;
-        if shape[axis] == 1 {
-            self.resolved[out.0 as usize] = self.resolved(arg).clone();
-            return;
-        }
-        let (_, space) = reduction_order(shape, &[axis]);
-        let space = ReductionSpace { backward, ..space };
-        let read = self.resolved(arg).clone();
-        let group = self.place(self.len(arg), std::slice::from_ref(&read), Some(space));
-        self.groups.add_sink(group, Sink { out, combine, read, is_cumulative: true });
+        Resolved { base: self.resolved(value).base, access }
     }
 
     /// Single elements by one index each are read by the kernel that has the indices; whatever else is gathered is an

@@ -153,6 +153,7 @@ impl Run {
         WATCH.with_borrow_mut(|watch| {
             if watch.depth == 0 {
                 watch.requests = REQUESTS.load(Ordering::Relaxed);
+                LEFT.set(BETWEEN_QUESTIONS);
             }
             watch.depth += 1;
         });

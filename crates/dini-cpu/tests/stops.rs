@@ -152,7 +152,7 @@ fn cases() -> Vec<Case> {
         dot("product", F64, &[700, 700], &[700, 700]),
         dot("product of integers", I64, &[400, 400], &[400, 400]),
         dot("products", F64, &[100, 100, 100], &[100, 100, 100]),
-        called("cholesky", 1000, |a, n, out| cholesky(a, n, out)),
+        called("cholesky", 1000, cholesky),
         called("lu", 1000, eliminated),
         called("small lu", 1600, eliminated_all),
         called("triangular solve", 700, solved),

@@ -55,6 +55,52 @@ fn check(name: &str, graph: &Graph, inputs: &[Arc<Buffer>]) {
     }
 }
 
+/// [`check`] of inputs of so many elements of a type: mild ones, and corners.
+#[track_caller]
+fn check_inputs(name: &str, graph: &Graph, dtype: DType, lens: &[usize]) {
+    let inputs = |of: fn(DType, usize, usize) -> Arc<Buffer>| -> Vec<Arc<Buffer>> {
+        lens.iter().enumerate().map(|(i, &len)| of(dtype, len, 2 * i + 1)).collect()
+    };
+    check(&format!("corners of {name}"), graph, &inputs(corners));
+    if !matches!(dtype, Bool | U8) {
+        check(name, graph, &inputs(rows::mild));
+    }
+}
+
+/// Extents before an axis, of the axis and after it: around those at which the code changes its ways.
+const SPACES: [[usize; 3]; 30] = [
+    [1, 1, 1],
+    [0, 3, 5],
+    [2, 0, 3],
+    [3, 2, 1],
+    [7, 15, 1],
+    [17, 31, 1],
+    [17, 33, 1],
+    [40, 100, 1],
+    [20, 257, 1],
+    [1, 511, 1],
+    [1, 512, 1],
+    [1, 513, 1],
+    [1, 5003, 1],
+    [3, 513, 1],
+    [4, 1031, 1],
+    [9, 600, 1],
+    [2, 3, 2],
+    [5, 200, 3],
+    [5, 40, 7],
+    [1, 300, 31],
+    [1, 300, 32],
+    [1, 17, 127],
+    [1, 17, 128],
+    [2, 17, 129],
+    [2, 3, 129],
+    [2, 5, 511],
+    [1, 9, 512],
+    [2, 7, 1031],
+    [300, 1, 3],
+    [3, 1, 700],
+];
+
 fn map(graph: &mut Graph, op: ScalarOp, args: &[Value]) -> Value {
     let dtypes: Vec<DType> = args.iter().map(|&v| graph.type_of(v).dtype).collect();
     let shape = args

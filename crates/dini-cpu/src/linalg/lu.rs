@@ -67,8 +67,8 @@ pub fn lu<T: Real>(a: &[T], m: usize, n: usize, lu: &mut [T], pivots: &mut [i32]
         });
     }
     if interrupt::is_cut() {
-        // There may be no pivots.
-        return;
+        // Of matrices that were left out there are no pivots: nothing is swapped.
+        pivots.iter_mut().enumerate().for_each(|(i, pivot)| *pivot = (i % rank) as i32);
     }
     for idx in 0..n_matrices {
         let permutation = &mut permutation[idx * m..][..m];

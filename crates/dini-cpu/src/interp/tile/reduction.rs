@@ -34,6 +34,9 @@ const MIN_WIDTH: usize = 64;
 /// that only store their results, these take 0.01 to 0.1 ns more for a point (Zen 4, rows of 8 to 100 points).
 const MIN_INNER: usize = 128;
 
+/// Tiles between questions whether to go on: a question after each would take longer than a fiftieth of a short one.
+const TILES_BETWEEN: usize = 16;
+
 /// How a kernel's tiles reduce.
 #[derive(Debug)]
 pub(super) struct Reduction {
@@ -348,7 +351,7 @@ impl TileProgram {
     ) {
         let width = part.width;
         for tile in in_order(tiles, reduction.space.backward) {
-            if interrupt::must_cut(self.ns_per_tile) {
+            if tile.is_multiple_of(TILES_BETWEEN) && interrupt::must_cut(TILES_BETWEEN as u32 * self.ns_per_tile) {
                 return;
             }
             let start = part.first + tile * part.stride;

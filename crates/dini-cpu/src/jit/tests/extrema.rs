@@ -32,27 +32,10 @@ fn as_f64(x: &Buffer) -> Vec<f64> {
     }
 }
 
-const SPACES: [[usize; 3]; 14] = [
-    [1, 1, 1],
-    [0, 40, 1],
-    [3, 1, 700],
-    [1, 511, 1],
-    [1, 512, 1],
-    [1, 5003, 1],
-    [17, 31, 1],
-    [17, 33, 1],
-    [20, 257, 1],
-    [1, 300, 31],
-    [1, 300, 32],
-    [2, 17, 129],
-    [3, 7, 1031],
-    [5, 200, 3],
-];
-
 #[test]
 fn first_of_equal_ones_and_nan_before_all() {
     for dtype in [Bool, U8, I32, I64, F32, F64] {
-        for space @ [outer, n, inner] in SPACES {
+        for space @ [outer, n, inner] in SPACES.into_iter().filter(|[_, n, _]| *n > 0) {
             let len = outer * n * inner;
             // Many are equal; NaN, infinities and zeros of either sign among floats.
             let many = [corners(dtype, len, 3), corners(dtype, len, 11)];
@@ -97,9 +80,7 @@ fn among_other_operations() {
                 }
             }
             graph.outputs.push(product);
-            let name = format!("{dtype} {m}×{n}");
-            check(&name, &graph, &[mild(dtype, (m + 1) * n, 1)]);
-            check(&format!("corners of {name}"), &graph, &[corners(dtype, (m + 1) * n, 5)]);
+            check_inputs(&format!("{dtype} {m}×{n}"), &graph, dtype, &[(m + 1) * n]);
         }
     }
 }
