@@ -1,8 +1,9 @@
-//! Aligned blocks of memory, the large ones used again.
+//! Aligned blocks of memory, used again.
 //!
 //! Fresh pages from the operating system cost several times what a kernel spends on filling them, so large blocks that
-//! are given back are kept, up to a limit, and handed out again. Single elements stand in the block itself: an allocation
-//! costs as much as many a call of a compiled function of scalars.
+//! are given back are kept, up to a limit, and handed out again. Blocks of a few pages are kept by each thread for itself:
+//! to ask for one and to clear it would take a tenth of what a kernel spends there. Single elements stand in the block
+//! itself: an allocation costs as much as many a call of a compiled function of scalars.
 //!
 //! Invariant: every byte of a block is initialized, with zeros or with what an earlier owner left, unless its maker promised
 //! to write it ([`Block::inline_any`]).
@@ -13,24 +14,34 @@ use super::{
 };
 use std::{
     alloc::{Layout, alloc, alloc_zeroed, dealloc},
-    cell::UnsafeCell,
+    cell::{RefCell, UnsafeCell},
     collections::BTreeMap,
     mem::MaybeUninit,
     ptr::NonNull,
     sync::{Mutex, PoisonError},
 };
 
-/// Blocks from this size on are kept.
-const MIN_KEPT: usize = 32 << 10;
+/// Blocks from this size on are kept for all threads.
+const MIN_SHARED: usize = 32 << 10;
 
 /// Blocks from this size on stand in huge pages.
 const MIN_HUGE: usize = 2 * HUGE;
 
-/// Kept blocks together take at most this much.
-const MAX_KEPT_TOTAL: usize = 256 << 20;
+/// Blocks kept for all threads together take at most this much.
+const MAX_SHARED_TOTAL: usize = 256 << 20;
 
-/// Allocations below this size make do with [`SMALL_ALIGNMENT`], which the allocator gives much faster.
+/// Allocations below this size make do with [`SMALL_ALIGNMENT`], which the allocator gives much faster; from this size on
+/// a thread keeps them.
 const MIN_ALIGNED: usize = 1 << 10;
+
+/// Blocks that a thread keeps together take at most this much.
+const MAX_NEAR_TOTAL: usize = 256 << 10;
+
+/// A power of two has so many sizes that are allocated.
+const SIZES_PER_OCTAVE: usize = 8;
+
+/// Sizes of blocks that a thread keeps.
+const N_NEAR: usize = (MIN_SHARED.ilog2() - MIN_ALIGNED.ilog2()) as usize * SIZES_PER_OCTAVE;
 
 /// Owned memory.
 pub(super) struct Block {
@@ -61,13 +72,26 @@ unsafe impl Sync for Block {}
 // SAFETY: as for a block.
 unsafe impl Send for Allocation {}
 
-/// Blocks that nobody owns, by size.
-struct Kept {
-    by_capacity: BTreeMap<usize, Vec<Allocation>>,
+/// Large blocks that nobody owns, by size.
+struct Shared {
+    by_capacity: BTreeMap<usize, Vec<NonNull<u8>>>,
     total: usize,
 }
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept { by_capacity: BTreeMap::new(), total: 0 });
+// SAFETY: it owns the blocks.
+unsafe impl Send for Shared {}
+
+static SHARED: Mutex<Shared> = Mutex::new(Shared { by_capacity: BTreeMap::new(), total: 0 });
+
+/// Blocks of a few pages that nobody owns, by size.
+struct Near {
+    by_size: [Vec<NonNull<u8>>; N_NEAR],
+    total: usize,
+}
+
+thread_local! {
+    static NEAR: RefCell<Near> = const { RefCell::new(Near { by_size: [const { Vec::new() }; N_NEAR], total: 0 }) };
+}
 
 const fn dangling() -> NonNull<u8> {
     NonNull::without_provenance(std::num::NonZero::new(ALIGNMENT).expect("the alignment is not 0"))
@@ -82,13 +106,13 @@ fn layout(capacity: usize) -> Option<Layout> {
     Layout::from_size_align(capacity, alignment).ok()
 }
 
-/// The size that is allocated for this many bytes: large ones are rounded up to one of eight sizes per power of two, so
-/// that blocks of nearly the same size can stand in for each other.
+/// The size that is allocated for this many bytes: those that are kept are rounded up to one of some sizes per power of two,
+/// so that blocks of nearly the same size can stand in for each other.
 fn rounded(bytes: usize) -> Option<usize> {
-    if bytes < MIN_KEPT {
+    if bytes < MIN_ALIGNED {
         return Some(bytes);
     }
-    bytes.checked_next_multiple_of(1 << (bytes.ilog2() - 3))
+    bytes.checked_next_multiple_of((1 << bytes.ilog2()) / SIZES_PER_OCTAVE)
 }
 
 impl Block {
@@ -157,10 +181,8 @@ impl Allocation {
     /// At least this many bytes, and whether they are known to be zeros; `None` if there is no such memory.
     fn new(bytes: usize) -> Option<(Allocation, bool)> {
         let capacity = rounded(bytes)?;
-        if capacity >= MIN_KEPT
-            && let Some(allocation) = keep().take(capacity)
-        {
-            return Some((allocation, false));
+        if let Some(data) = take_kept(capacity) {
+            return Some((Allocation { data, capacity }, false));
         }
         let layout = layout(capacity)?;
         // SAFETY: the layout's size is not 0: what needs no memory is inline.
@@ -177,35 +199,91 @@ impl Allocation {
 
 impl Drop for Allocation {
     fn drop(&mut self) {
-        let Allocation { data, capacity } = *self;
-        if capacity >= MIN_KEPT && keep().put(data, capacity) {
-            return;
+        if !keep(self.data, self.capacity) {
+            free(self.data, self.capacity);
         }
-        let layout = layout(capacity).expect("the layout that it was allocated with");
-        // SAFETY: allocated in `new` with the same layout, and not freed before.
-        unsafe { dealloc(data.as_ptr(), layout) }
     }
 }
 
-fn keep() -> std::sync::MutexGuard<'static, Kept> {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+/// Gives memory back that was allocated in [`Allocation::new`] with this capacity, and not given back before.
+fn free(data: NonNull<u8>, capacity: usize) {
+    let layout = layout(capacity).expect("the layout that it was allocated with");
+    // SAFETY: said above.
+    unsafe { dealloc(data.as_ptr(), layout) }
 }
 
-impl Kept {
-    fn take(&mut self, capacity: usize) -> Option<Allocation> {
-        let allocation = self.by_capacity.get_mut(&capacity)?.pop()?;
+/// A kept block of exactly this capacity.
+fn take_kept(capacity: usize) -> Option<NonNull<u8>> {
+    match capacity {
+        ..MIN_ALIGNED => None,
+        // A thread that ends keeps nothing, here and below.
+        MIN_ALIGNED..MIN_SHARED => NEAR.try_with(|near| near.borrow_mut().take(capacity)).ok().flatten(),
+        MIN_SHARED.. => shared().take(capacity),
+    }
+}
+
+/// Keeps a block, unless that would be too much.
+fn keep(data: NonNull<u8>, capacity: usize) -> bool {
+    match capacity {
+        ..MIN_ALIGNED => false,
+        MIN_ALIGNED..MIN_SHARED => NEAR.try_with(|near| near.borrow_mut().put(data, capacity)).unwrap_or(false),
+        MIN_SHARED.. => shared().put(data, capacity),
+    }
+}
+
+fn shared() -> std::sync::MutexGuard<'static, Shared> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn take(&mut self, capacity: usize) -> Option<NonNull<u8>> {
+        let data = self.by_capacity.get_mut(&capacity)?.pop()?;
         self.total -= capacity;
-        Some(allocation)
+        Some(data)
     }
 
-    /// Keeps the memory, unless that would be too much.
     fn put(&mut self, data: NonNull<u8>, capacity: usize) -> bool {
-        let fits = self.total + capacity <= MAX_KEPT_TOTAL;
+        let fits = self.total + capacity <= MAX_SHARED_TOTAL;
         if fits {
             self.total += capacity;
-            self.by_capacity.entry(capacity).or_default().push(Allocation { data, capacity });
+            self.by_capacity.entry(capacity).or_default().push(data);
         }
         fits
+    }
+}
+
+impl Near {
+    /// Which of the sizes that [`rounded`] gives.
+    fn index(capacity: usize) -> usize {
+        let octave = capacity.ilog2();
+        let size = capacity / ((1 << octave) / SIZES_PER_OCTAVE) - SIZES_PER_OCTAVE;
+        (octave - MIN_ALIGNED.ilog2()) as usize * SIZES_PER_OCTAVE + size
+    }
+
+    fn take(&mut self, capacity: usize) -> Option<NonNull<u8>> {
+        let data = self.by_size[Near::index(capacity)].pop()?;
+        self.total -= capacity;
+        Some(data)
+    }
+
+    fn put(&mut self, data: NonNull<u8>, capacity: usize) -> bool {
+        let fits = self.total + capacity <= MAX_NEAR_TOTAL;
+        if fits {
+            self.total += capacity;
+            self.by_size[Near::index(capacity)].push(data);
+        }
+        fits
+    }
+}
+
+impl Drop for Near {
+    fn drop(&mut self) {
+        for octave in MIN_ALIGNED.ilog2()..MIN_SHARED.ilog2() {
+            for size in SIZES_PER_OCTAVE..2 * SIZES_PER_OCTAVE {
+                let capacity = (1 << octave) / SIZES_PER_OCTAVE * size;
+                self.by_size[Near::index(capacity)].drain(..).for_each(|data| free(data, capacity));
+            }
+        }
     }
 }
 
@@ -215,14 +293,45 @@ mod tests {
 
     #[test]
     fn sizes_are_rounded_by_an_eighth_at_most() {
-        for bytes in [1, 64, MIN_KEPT - 1] {
+        for bytes in [1, 64, MIN_ALIGNED - 1] {
             assert_eq!(rounded(bytes), Some(bytes));
         }
-        for bytes in [MIN_KEPT, MIN_KEPT + 1, 100_000, 1 << 20, (1 << 20) + 1] {
+        for bytes in [MIN_ALIGNED, MIN_ALIGNED + 1, 9_999, 100_000, 1 << 20, (1 << 20) + 1] {
             let size = rounded(bytes).expect("small enough");
             assert!(size >= bytes && size - bytes <= bytes / 8);
             assert_eq!(rounded(size), Some(size));
         }
+    }
+
+    #[test]
+    fn each_size_that_a_thread_keeps_has_a_place() {
+        let mut sizes: Vec<usize> =
+            (MIN_ALIGNED..=MIN_SHARED - MIN_SHARED / 16).map(|bytes| rounded(bytes).unwrap()).collect();
+        sizes.dedup();
+        let places: Vec<usize> = sizes.iter().map(|&size| Near::index(size)).collect();
+        assert_eq!(places, (0..N_NEAR).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_thread_keeps_blocks_of_a_few_pages_up_to_a_limit() {
+        let blocks =
+            |n: usize| -> Vec<Block> { (0..n).map(|_| Block::zeros(5000).expect("there is memory")).collect() };
+        // More than are kept.
+        let n = 2 * MAX_NEAR_TOTAL / 5000;
+        for block in blocks(n) {
+            // SAFETY: the block has that many bytes.
+            unsafe { block.as_ptr().write_bytes(7, 5000) };
+        }
+        NEAR.with_borrow(|near| assert!((1..=MAX_NEAR_TOTAL).contains(&near.total)));
+        let again = blocks(n);
+        for block in &again {
+            // SAFETY: as above, all initialized.
+            assert!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 5000) }.iter().all(|&b| b == 0));
+        }
+        NEAR.with_borrow(|near| assert_eq!(near.total, 0));
+        // Of another thread, where they stay.
+        std::thread::spawn(move || drop(again)).join().expect("no panic");
+        NEAR.with_borrow(|near| assert_eq!(near.total, 0));
     }
 
     #[test]
