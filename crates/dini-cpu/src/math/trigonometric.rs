@@ -94,10 +94,10 @@ fn sin_kernel<R: Real>(r: R, tail: R) -> (R, R) {
 #[inline(always)]
 fn cos_kernel<R: Real>(r: R, tail: R) -> (R, R) {
     let (one, z) = (R::of(1.0), r * r);
-    let half = R::of(0.5) * z;
-    let leading = one - half;
-    // Of the difference, and of the square.
-    let rounding = r.mul_sub(r, z).neg_mul_add(R::of(0.5), (one - leading) - half);
+    let half = R::of(0.5) * r;
+    // 1 − r²/2 rounded once, and what that took.
+    let leading = half.neg_mul_add(r, one);
+    let rounding = half.neg_mul_add(r, one - leading);
     let small = (z * z).mul_add(polynomial(z, COS.of::<R>()), rounding);
     let rest = r.mul_add(tail, small);
     let cos = leading + rest;
