@@ -67,6 +67,11 @@ impl Buffer {
         Ok(Buffer { dtype, len, block })
     }
 
+    /// At least so many bytes, zeros, that begin with a line of the cache however few they are.
+    pub(crate) fn try_lines(bytes: usize) -> Result<Buffer, OutOfMemory> {
+        Buffer::try_zeros(DType::U8, if bytes == 0 { 0 } else { bytes.max(storage::MIN_ALIGNED) })
+    }
+
     /// Storage for `len` elements with any content: bytes of a `bool` may be neither 0 nor 1.
     ///
     /// # Safety
@@ -308,6 +313,16 @@ mod tests {
             assert_eq!(b.as_slice::<f32>(), vec![0.0; len]);
             assert_eq!(b.bytes().len(), 4 * len);
         }
+    }
+
+    #[test]
+    fn lines_are_lines_however_few() {
+        for bytes in [1, 16, 17, 100, 1023, 5000] {
+            // Several, since one could be aligned by chance.
+            let lines: Vec<Buffer> = (0..9).map(|_| Buffer::try_lines(bytes).expect("there is memory")).collect();
+            assert!(lines.iter().all(|b| b.len() >= bytes && (b.as_ptr() as usize).is_multiple_of(ALIGNMENT)));
+        }
+        assert!(Buffer::try_lines(0).expect("nothing is asked for").is_empty());
     }
 
     #[test]

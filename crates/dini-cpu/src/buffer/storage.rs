@@ -32,7 +32,7 @@ const MAX_SHARED_TOTAL: usize = 256 << 20;
 
 /// Allocations below this size make do with [`SMALL_ALIGNMENT`], which the allocator gives much faster; from this size on
 /// a thread keeps them.
-const MIN_ALIGNED: usize = 1 << 10;
+pub(super) const MIN_ALIGNED: usize = 1 << 10;
 
 /// Blocks that a thread keeps together take at most this much.
 const MAX_NEAR_TOTAL: usize = 256 << 10;

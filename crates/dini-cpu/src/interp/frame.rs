@@ -66,7 +66,8 @@ impl Frame {
             addresses: owners.iter().map(|owner| owner.as_ref().map_or(nowhere, |buffer| buffer.as_ptr())).collect(),
             owners,
             capacities: slots.iter().map(Slot::bytes).collect(),
-            scratch: Buffer::try_zeros(DType::U8, needs.scratch_bytes)?,
+            // Machine code keeps vectors there: those that straddle two lines of the cache take twice as long.
+            scratch: Buffer::try_lines(needs.scratch_bytes)?,
             bases: vec![nowhere; needs.n_bases],
             cells: vec![0; needs.n_cells],
             n_kernels: 0,
