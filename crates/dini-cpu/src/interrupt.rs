@@ -58,7 +58,8 @@ static CALLBACK: RwLock<Option<Arc<StopCallback>>> = RwLock::new(None);
 /// The callback is asked at most this often by each thread.
 const BETWEEN_CALLBACKS: Duration = Duration::from_micros(500);
 
-/// Stops all runs under way, on all threads, at the next round of a loop or in the midst of a long operation. Runs that begin later are not concerned.
+/// Stops all runs under way, on all threads, at the next round of a loop or in the midst of a long operation. Runs that
+/// begin later are not concerned.
 pub fn request_stop() {
     REQUESTS.fetch_add(1, Ordering::Relaxed);
 }
