@@ -72,25 +72,34 @@ unsafe impl Sync for Block {}
 // SAFETY: as for a block.
 unsafe impl Send for Allocation {}
 
-/// Large blocks that nobody owns, by size.
-struct Shared {
-    by_capacity: BTreeMap<usize, Vec<NonNull<u8>>>,
+/// Blocks that nobody owns, at most so many bytes in all.
+struct Kept<L> {
+    lists: L,
     total: usize,
+    most: usize,
 }
+
+/// Blocks by size.
+trait Lists {
+    /// Those of a capacity.
+    fn of(&mut self, capacity: usize) -> &mut Vec<NonNull<u8>>;
+}
+
+/// Large blocks.
+struct Large(BTreeMap<usize, Vec<NonNull<u8>>>);
+
+/// Blocks of a few pages.
+struct Near([Vec<NonNull<u8>>; N_NEAR]);
 
 // SAFETY: it owns the blocks.
-unsafe impl Send for Shared {}
+unsafe impl Send for Large {}
 
-static SHARED: Mutex<Shared> = Mutex::new(Shared { by_capacity: BTreeMap::new(), total: 0 });
-
-/// Blocks of a few pages that nobody owns, by size.
-struct Near {
-    by_size: [Vec<NonNull<u8>>; N_NEAR],
-    total: usize,
-}
+static SHARED: Mutex<Kept<Large>> =
+    Mutex::new(Kept { lists: Large(BTreeMap::new()), total: 0, most: MAX_SHARED_TOTAL });
 
 thread_local! {
-    static NEAR: RefCell<Near> = const { RefCell::new(Near { by_size: [const { Vec::new() }; N_NEAR], total: 0 }) };
+    static NEAR: RefCell<Kept<Near>> =
+        const { RefCell::new(Kept { lists: Near([const { Vec::new() }; N_NEAR]), total: 0, most: MAX_NEAR_TOTAL }) };
 }
 
 const fn dangling() -> NonNull<u8> {
@@ -231,24 +240,31 @@ fn keep(data: NonNull<u8>, capacity: usize) -> bool {
     }
 }
 
-fn shared() -> std::sync::MutexGuard<'static, Shared> {
+fn shared() -> std::sync::MutexGuard<'static, Kept<Large>> {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shared {
+impl<L: Lists> Kept<L> {
     fn take(&mut self, capacity: usize) -> Option<NonNull<u8>> {
-        let data = self.by_capacity.get_mut(&capacity)?.pop()?;
+        let data = self.lists.of(capacity).pop()?;
         self.total -= capacity;
         Some(data)
     }
 
+    /// Keeps a block, unless that would be too much.
     fn put(&mut self, data: NonNull<u8>, capacity: usize) -> bool {
-        let fits = self.total + capacity <= MAX_SHARED_TOTAL;
+        let fits = self.total + capacity <= self.most;
         if fits {
             self.total += capacity;
-            self.by_capacity.entry(capacity).or_default().push(data);
+            self.lists.of(capacity).push(data);
         }
         fits
+    }
+}
+
+impl Lists for Large {
+    fn of(&mut self, capacity: usize) -> &mut Vec<NonNull<u8>> {
+        self.0.entry(capacity).or_default()
     }
 }
 
@@ -259,20 +275,11 @@ impl Near {
         let size = capacity / ((1 << octave) / SIZES_PER_OCTAVE) - SIZES_PER_OCTAVE;
         (octave - MIN_ALIGNED.ilog2()) as usize * SIZES_PER_OCTAVE + size
     }
+}
 
-    fn take(&mut self, capacity: usize) -> Option<NonNull<u8>> {
-        let data = self.by_size[Near::index(capacity)].pop()?;
-        self.total -= capacity;
-        Some(data)
-    }
-
-    fn put(&mut self, data: NonNull<u8>, capacity: usize) -> bool {
-        let fits = self.total + capacity <= MAX_NEAR_TOTAL;
-        if fits {
-            self.total += capacity;
-            self.by_size[Near::index(capacity)].push(data);
-        }
-        fits
+impl Lists for Near {
+    fn of(&mut self, capacity: usize) -> &mut Vec<NonNull<u8>> {
+        &mut self.0[Near::index(capacity)]
     }
 }
 
@@ -281,7 +288,7 @@ impl Drop for Near {
         for octave in MIN_ALIGNED.ilog2()..MIN_SHARED.ilog2() {
             for size in SIZES_PER_OCTAVE..2 * SIZES_PER_OCTAVE {
                 let capacity = (1 << octave) / SIZES_PER_OCTAVE * size;
-                self.by_size[Near::index(capacity)].drain(..).for_each(|data| free(data, capacity));
+                self.of(capacity).drain(..).for_each(|data| free(data, capacity));
             }
         }
     }
