@@ -21,7 +21,7 @@ pub(crate) mod structural;
 pub(crate) mod suspend;
 
 pub use batching::batch_elementwise;
-pub(crate) use batching::{broadcast_lanes, move_axis, to_front};
+pub(crate) use batching::{all_to_front, broadcast_lanes, move_axis, to_front};
 
 use crate::{
     array::Array,

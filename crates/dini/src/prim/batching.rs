@@ -27,6 +27,11 @@ pub(crate) fn to_front(x: &Array, axis: Option<usize>, size: usize) -> Array {
     }
 }
 
+/// [`to_front`] for each of some operands.
+pub(crate) fn all_to_front(xs: &[Array], axes: &[Option<usize>], size: usize) -> Vec<Array> {
+    xs.iter().zip(axes).map(|(x, axis)| to_front(x, *axis, size)).collect()
+}
+
 /// Aligns the operands of an elementwise primitive, whose operands have one shape or rank 0: afterwards all lanes are on
 /// the returned axis, and operands of rank 0 without lanes are left alone.
 pub fn batch_elementwise(size: usize, values: &[Array], axes: &[Option<usize>]) -> Result<(Vec<Array>, usize)> {

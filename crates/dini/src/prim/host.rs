@@ -2,10 +2,9 @@
 //! lane by lane, or once for all lanes if it can. It has no derivative of its own.
 
 use super::{
-    Batch, Form, Jvp, Lower, Primitive, Rules, Transpose,
+    Batch, Form, Jvp, Lower, Primitive, Rules, Transpose, all_to_front,
     call::at_front,
     effects::{concrete, slice},
-    to_front,
 };
 use crate::{
     array::Array,
@@ -80,7 +79,7 @@ impl Primitive for HostCall {
         batch: Batch::By(|p, size, xs, axes| {
             // A function of all lanes finds them in every operand.
             let operands = match p.is_batched {
-                true => xs.iter().zip(axes).map(|(x, axis)| to_front(x, *axis, size)).collect(),
+                true => all_to_front(xs, axes, size),
                 false => at_front(xs, axes, size),
             };
             let mut lanes = vec![(size, axes.iter().map(|axis| p.is_batched || axis.is_some()).collect())];

@@ -14,7 +14,7 @@ use crate::{
     lower::erase,
     ops,
     prim::{
-        Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Operand, Prim, Primitive, Rules, Transpose,
+        Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Operand, Prim, Primitive, Rules, Transpose, all_to_front,
         call::{at_front, fits, merge, nonzero, unzip_duals},
         control::{
             count, drop_inputs,
@@ -104,7 +104,7 @@ fn switch_batch(p: &Switch, size: usize, xs: &[Array], axes: &[Option<usize>]) -
     }
     let n = p.branches.len();
     let index = ops::clamp_index(&to_front(&xs[0], axes[0], size), n);
-    let operands: Vec<Array> = xs[1..].iter().zip(&axes[1..]).map(|(x, axis)| to_front(x, *axis, size)).collect();
+    let operands: Vec<Array> = all_to_front(&xs[1..], &axes[1..], size);
     let all = vec![true; operands.len()];
     let mut outs: Option<Vec<Array>> = None;
     for (i, branch) in p.branches.iter().enumerate() {

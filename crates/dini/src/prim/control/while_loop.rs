@@ -23,7 +23,7 @@ use crate::{
         instantiate,
         late_error::{cotangents_and_values, late_error},
     },
-    prim::{effects::silent::silent, to_front},
+    prim::{all_to_front, effects::silent::silent, to_front},
     shape::Aval,
     trace::{PartialEval, bind, here, recorder::eval_program, stage_program},
     transform::derived::{batch_program, jvp_program, split_program},
@@ -180,7 +180,7 @@ fn while_batch(p: &While, size: usize, xs: &[Array], axes: &[Option<usize>]) -> 
         false => batch_program(&p.body, size, &[body_caps, &all].concat(), &all)?,
     };
     let cond = batch_program(&p.cond, size, &[cond_caps, &all].concat(), &[true])?;
-    let init: Vec<Array> = xs[n..].iter().zip(&axes[n..]).map(|(x, axis)| to_front(x, *axis, size)).collect();
+    let init: Vec<Array> = all_to_front(&xs[n..], &axes[n..], size);
     let cond_operands: Vec<Array> = operands[..p.n_cond].iter().chain(&init).cloned().collect();
     let running = bind(Call { program: cond.program.clone() }, &cond_operands)?;
     let mask = Aval::new(DType::Bool, &[size]);

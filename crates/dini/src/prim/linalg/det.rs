@@ -13,7 +13,7 @@ use crate::{
     array::Array,
     error::{Error, ErrorKind, Result},
     ops,
-    prim::{Batch, Form, Jvp, Lanes, Lower, Operand, Prim, Primitive, Rules, Transpose, index::operands, to_front},
+    prim::{Batch, Form, Jvp, Lanes, Lower, Operand, Prim, Primitive, Rules, Transpose, all_to_front, index::operands},
     trace::{bind, bind1},
 };
 
@@ -106,6 +106,5 @@ fn cofactors_transpose(p: &Cofactors, ct: &[Option<Array>], xs: &[Operand]) -> R
 }
 
 fn batch(p: impl Into<Prim>, size: usize, values: &[Array], axes: &[Option<usize>]) -> Result<Lanes> {
-    let values: Vec<Array> = values.iter().zip(axes).map(|(x, axis)| to_front(x, *axis, size)).collect();
-    Ok((bind(p, &values)?, vec![Some(0)]))
+    Ok((bind(p, &all_to_front(values, axes, size))?, vec![Some(0)]))
 }

@@ -2,9 +2,8 @@
 
 use super::square_shape;
 use crate::{
-    array::Array,
     error::{Error, ErrorKind},
-    prim::{Batch, Form, Jvp, Lower, Primitive, Rules, Transpose, index::operands, to_front},
+    prim::{Batch, Form, Jvp, Lower, Primitive, Rules, Transpose, all_to_front, index::operands},
     shape::Aval,
     trace::bind,
 };
@@ -47,10 +46,7 @@ impl Primitive for Ldu {
         }),
         jvp: Jvp::Undefined("the factors serve the derivatives of `det`, which have rules of their own"),
         transpose: Transpose::NotLinear,
-        batch: Batch::By(|p, size, values, axes| {
-            let values: Vec<Array> = values.iter().zip(axes).map(|(x, axis)| to_front(x, *axis, size)).collect();
-            Ok((bind(*p, &values)?, vec![Some(0); 5]))
-        }),
+        batch: Batch::By(|p, size, values, axes| Ok((bind(*p, &all_to_front(values, axes, size))?, vec![Some(0); 5]))),
         form: Form::First,
         samples: Vec::new,
     };
