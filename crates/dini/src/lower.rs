@@ -186,7 +186,7 @@ pub(crate) fn lowered(program: &Arc<Program>) -> Result<(Graph, Vec<usize>)> {
 
 /// The program with everything gone that only derivatives need. See the module docs.
 pub(crate) fn erase(program: &Arc<Program>) -> Result<Arc<Program>> {
-    let key = MemoKey { what: "erase", masks: [Vec::new(), Vec::new()], size: 0 };
+    let key = MemoKey::new("erase", [&[], &[]], 0);
     let erased = program.memo(key, || -> Result<Derived> {
         if program.eqns.iter().all(|eqn| eqn.prim.runs_as_it_is()) {
             return Ok(Derived::new(program.clone(), program));

@@ -9,6 +9,7 @@
 //! thread-local state is undone by a guard, also when unwinding.
 
 mod batch;
+pub(crate) mod calls;
 mod jvp;
 pub(crate) mod partial_eval;
 pub(crate) mod recorder;
@@ -180,12 +181,12 @@ pub(crate) fn raise(error: &Error) -> ! {
     panic!("{error}")
 }
 
-/// Calls a user closure on behalf of `name`: without a location override, and with the panic of a poisoned `shape()`
-/// turned into the error that it carries. Other panics propagate unchanged.
-pub(crate) fn call_user<R>(name: &str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
+/// Calls a user closure [`during`](calls::during) a call to `name`: without a location override, and with the panic of a
+/// poisoned `shape()` turned into the error that it carries. Other panics propagate unchanged.
+pub(crate) fn call_user<R>(name: &'static str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
     let before = LOCATION.replace(None);
     let _guard = Finally(|| LOCATION.set(before));
-    unpoisoned(f).map_err(|e| e.inside(name, at))
+    calls::during(name, at, || unpoisoned(f))
 }
 
 /// Runs `f` with the panic of a poisoned `shape()` turned into the error that it carries.

@@ -68,7 +68,7 @@ impl Primitive for Implicit {
 
 /// (captures of f, x, tangents of the marked captures) → residuals of the linearization, L(0, ċ).
 fn parameter_program(p: &Implicit, varies: &[bool]) -> Result<Arc<Program>> {
-    let key = MemoKey { what: "parameter", masks: [varies.to_vec(), Vec::new()], size: 0 };
+    let key = MemoKey::new("parameter", [varies, &[]], 0);
     let made = p.f.memo(key, || -> Result<Arc<Program>> {
         let mut mask = varies.to_vec();
         mask.resize(p.n_f + p.n_x, false);

@@ -10,8 +10,8 @@ use crate::{
     error::{Error, ErrorKind, Loc, Result},
     implicit::at_path,
     ops,
-    prim::late_error::deriving,
     shape::Aval,
+    trace::calls::during,
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
 use std::panic::Location;
@@ -70,8 +70,7 @@ impl Pullback {
             .map(|((ct, y), path)| given_tangent("vjp", self.at, "the cotangent", &path, ct, y.aval()))
             .collect::<Result<Vec<_>>>()?;
         cts.resize(self.linearized.outs.len(), None);
-        let cts = deriving(Some(("vjp", self.at)), || self.linearized.transpose(&cts))
-            .map_err(|e| e.inside("vjp", self.at))?;
+        let cts = during("vjp", self.at, || self.linearized.transpose(&cts))?;
         let outs = concrete_tangents(self.at, cts, &self.linearized.in_avals);
         unflatten(&self.in_def, sound(outs).map_err(|e| e.inside("vjp", self.at))?)
     }
@@ -141,7 +140,7 @@ fn value_and_grad_flat(
     }
     let mut cts = vec![None; outs.len()];
     cts[0] = Some(ops::scalar_like(1.0, &outs[0]));
-    let cts = deriving(Some((name, at)), || linearized.transpose(&cts)).map_err(|e| e.inside(name, at))?;
+    let cts = during(name, at, || linearized.transpose(&cts))?;
     let grads = concrete_tangents(at, cts, &linearized.in_avals);
     Ok((outs, sound(grads).map_err(|e| e.inside(name, at))?))
 }

@@ -12,9 +12,9 @@ use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
     ops,
-    prim::{broadcast_lanes, late_error::deriving, move_axis},
+    prim::{broadcast_lanes, move_axis},
     shape::Aval,
-    trace::{vmap_flat, with_location},
+    trace::{calls::during, vmap_flat, with_location},
     tree::{Outcome, Tree, flatten, unflatten},
 };
 use std::panic::Location;
@@ -52,7 +52,7 @@ fn blocks(at: Loc, name: &'static str, lin: &Linearized, rows: bool) -> Result<V
             let mut seeds = vec![None; from.len()];
             seeds[i] = Some(unit[0].clone());
             let outs = match rows {
-                true => deriving(Some((name, at)), || lin.transpose(&seeds))?,
+                true => lin.transpose(&seeds)?,
                 false => lin.apply(&seeds)?,
             };
             Ok(outs.into_iter().zip(to).map(|(t, a)| t.unwrap_or_else(|| ops::zeros_of(a))).collect())
@@ -101,7 +101,7 @@ fn jacobian<In: Tree, R: Outcome>(
     let out_avals: Vec<Aval> = outs.iter().map(|y| y.aval().clone()).collect();
     all_inexact(name, at, &lin.in_avals, &in_def.leaf_paths(), "argument")?;
     all_inexact(name, at, &out_avals, &out_def.leaf_paths(), "result")?;
-    let blocks = with_location(at, || blocks(at, name, &lin, rows)).map_err(|e| e.inside(name, at))?;
+    let blocks = during(name, at, || with_location(at, || blocks(at, name, &lin, rows)))?;
     unflatten(&out_def.compose(&in_def), sound(blocks)?)
 }
 
