@@ -1,14 +1,13 @@
 //! Reverse mode: linearize, then transpose. `grad` is `vjp` with the cotangent 1.
 
 use super::{
-    Flat, FlatFn, concrete_tangents, given_tangent,
+    Flat, FlatFn, all_inexact, concrete_tangents, given_tangent,
     linearize::{Linearized, inexact, linearize_flat},
     same_structure, sound,
 };
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
-    implicit::at_path,
     ops,
     shape::Aval,
     trace::calls::during,
@@ -101,22 +100,14 @@ fn value_and_grad_flat(
     name: &'static str,
     at: Loc,
     leaves: &[Array],
-    paths: &[String],
+    in_def: &TreeDef,
     f: FlatFn<'_>,
     n_results: &dyn Fn() -> usize,
 ) -> Result<(Vec<Array>, Vec<Array>)> {
-    for (x, path) in leaves.iter().zip(paths) {
-        let aval = x.try_aval()?;
-        if !aval.dtype.is_inexact() {
-            return Err(Error::new(
-                ErrorKind::DType,
-                format!("the argument{} is {aval}: a gradient needs floating-point numbers", at_path(path)),
-            )
-            .op(name)
-            .at(at)
-            .help("capture what is not to be differentiated, or use `vjp`, whose cotangent for it is `float0`"));
-        }
-    }
+    let avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+    all_inexact(name, at, "the argument", &avals, in_def, "a gradient").map_err(|e| {
+        e.help("capture what is not to be differentiated, or use `vjp`, whose cotangent for it is `float0`")
+    })?;
     let linearized: Linearized = linearize_flat(name, at, leaves, &vec![true; leaves.len()], f)?;
     let outs = sound(linearized.outs.clone())?;
     let avals: Vec<Aval> = outs[..n_results()].iter().map(|y| y.aval().clone()).collect();
@@ -154,8 +145,7 @@ fn gradient<In: Tree, Y: Tree, A: Tree>(
     let (leaves, in_def) = flatten(x);
     let flat = Flat::new(f, &in_def);
     let n_results = || pair(&flat.out_def()).0.n_leaves();
-    let paths = in_def.leaf_paths();
-    let (outs, grads) = value_and_grad_flat(name, at, &leaves, &paths, &|xs| flat.call(xs), &n_results)?;
+    let (outs, grads) = value_and_grad_flat(name, at, &leaves, &in_def, &|xs| flat.call(xs), &n_results)?;
     let out = unflatten(&flat.out_def(), outs)?;
     Ok((out, unflatten(&in_def, grads)?))
 }

@@ -2,7 +2,7 @@
 //! block has the result's shape followed by the argument's.
 
 use super::{
-    Flat,
+    Flat, all_inexact,
     grad::grad_as,
     jvp::jvp_as,
     linearize::{Linearized, inexact, linearize_flat},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     array::Array,
-    error::{Error, ErrorKind, Loc, Result},
+    error::{Loc, Result},
     ops,
     prim::{broadcast_lanes, move_axis},
     shape::Aval,
@@ -25,18 +25,6 @@ fn basis(aval: &Aval) -> Array {
     let mut shape = vec![n];
     shape.extend_from_slice(&aval.shape);
     Array::eye(n, aval.dtype).reshape(&shape)
-}
-
-fn all_inexact(name: &str, at: Loc, avals: &[Aval], paths: &[String], what: &str) -> Result<()> {
-    match avals.iter().zip(paths).find(|(a, _)| !a.dtype.is_inexact()) {
-        None => Ok(()),
-        Some((aval, path)) => Err(Error::new(
-            ErrorKind::DType,
-            format!("the {what}{path} is {aval}: a Jacobian needs floating-point numbers"),
-        )
-        .op(name)
-        .at(at)),
-    }
 }
 
 /// The blocks of a Jacobian, result-major, from a function that maps one unit vector of leaf `i` through the
@@ -99,8 +87,8 @@ fn jacobian<In: Tree, R: Outcome>(
     let out_def = flat.out_def();
     let outs = sound(lin.outs.clone())?;
     let out_avals: Vec<Aval> = outs.iter().map(|y| y.aval().clone()).collect();
-    all_inexact(name, at, &lin.in_avals, &in_def.leaf_paths(), "argument")?;
-    all_inexact(name, at, &out_avals, &out_def.leaf_paths(), "result")?;
+    all_inexact(name, at, "the argument", &lin.in_avals, &in_def, "a Jacobian")?;
+    all_inexact(name, at, "the result", &out_avals, &out_def, "a Jacobian")?;
     let blocks = during(name, at, || with_location(at, || blocks(at, name, &lin, rows)))?;
     unflatten(&out_def.compose(&in_def), sound(blocks)?)
 }
