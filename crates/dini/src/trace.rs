@@ -181,12 +181,11 @@ pub(crate) fn raise(error: &Error) -> ! {
     panic!("{error}")
 }
 
-/// Calls a user closure [`during`](calls::during) a call to `name`: without a location override, and with the panic of a
-/// poisoned `shape()` turned into the error that it carries. Other panics propagate unchanged.
+/// Calls a user closure [`during`](calls::during) a call to `name`, without a location override.
 pub(crate) fn call_user<R>(name: &'static str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
     let before = LOCATION.replace(None);
     let _guard = Finally(|| LOCATION.set(before));
-    calls::during(name, at, || unpoisoned(f))
+    calls::during(name, at, f)
 }
 
 /// Runs `f` with the panic of a poisoned `shape()` turned into the error that it carries.

@@ -25,9 +25,10 @@ fn pushed<R>(call: Option<Call>, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Runs a part of a user's call to `name`: errors note it, those that it returns and late ones that it records.
+/// Runs a part of a user's call to `name`: errors note it, those that it returns and late ones that it records. The panic of
+/// a poisoned `shape()` becomes the error that it carries; others propagate unchanged.
 pub(crate) fn during<R>(name: &'static str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
-    pushed(Some((name, at)), f).map_err(|e| e.inside(name, at))
+    pushed(Some((name, at)), || super::unpoisoned(f)).map_err(|e| e.inside(name, at))
 }
 
 /// Runs what makes something that serves later calls too: the calls under way are none of its business.
