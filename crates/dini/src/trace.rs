@@ -255,8 +255,8 @@ pub(crate) fn enter<R>(
 }
 
 /// Runs `f` as ordinary Rust under plain evaluation: differentiation tracers count as their primals.
-pub(crate) fn suspended<R>(at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
-    enter(Kind::Suspended, "solve", at, |_| f()).map(|(r, _)| r)
+pub(crate) fn suspended<R>(name: &'static str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
+    enter(Kind::Suspended, name, at, |_| f()).map(|(r, _)| r)
 }
 
 /// The innermost primal of a value that differentiation alone has touched; other values as they are.

@@ -119,7 +119,7 @@ fn root<T: Tree, A: Tree, RF: Outcome<Tree = T>, RT: Outcome<Tree = T>>(
     let solve_role = role("custom_root", "solve");
     let outs = if trace::current().is_eager() {
         let guess: Vec<Array> = leaves.iter().map(trace::strip).collect();
-        let outs = trace::suspended(at, || call_user(solve_role, at, || run(&guess)))?;
+        let outs = trace::suspended(solve_role, at, || call_user(solve_role, at, || run(&guess)))?;
         outs.iter().map(trace::strip).collect()
     } else {
         let staged = stage(solve_role, at, &avals, |xs| run(xs))?;

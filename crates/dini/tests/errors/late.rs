@@ -404,3 +404,25 @@ fn derivatives_inside_of_bodies() {
            = note: inside `jit` at «jit(|x: Array| jvp(jit(slope), x.clone(), x))(one(»"#]],
     );
 }
+
+#[test]
+fn what_would_run_has_no_results_that_are_errors() {
+    check(
+        compiled_program_of(grad(doubled), &one()),
+        expect![[r#"
+        error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
+          --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x»
+           = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
+           = note: inside `grad` at «grad(doubled), &one(»
+           = note: inside `compiled_program_of` at «compiled_program_of(grad(doubled), &one(»"#]],
+    );
+    check(
+        explain(grad(doubled), &one()),
+        expect![[r#"
+        error[missing-rule]: `while_loop`: reverse-mode differentiation of a loop whose number of steps is not fixed does not exist
+          --> «while_loop(|x: Array| x.lt(100.0), |x: Array| x * 2.0, x»
+           = help: use forward mode (`jvp`, `jacfwd`), a loop of fixed length (`scan`, `fori_loop` with constant bounds), or, if the loop solves equations, `custom_root`, `custom_linear_solve` or `define_implicit_gradient`
+           = note: inside `grad` at «grad(doubled), &one(»
+           = note: inside `explain` at «explain(grad(doubled), &one(»"#]],
+    );
+}
