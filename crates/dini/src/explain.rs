@@ -63,6 +63,9 @@ fn with_inputs(name: &'static str, staged: &Staged, leaves: &[Array]) -> Result<
 /// What would run: the program of [`program_of`] after everything that only derivatives need is gone, and after all
 /// simplifications.
 ///
+/// # Errors
+/// Whatever tracing finds; a result that is an error.
+///
 /// ```
 /// use dini::prelude::*;
 /// let p = compiled_program_of(|x: Array| (x.sin(), x.cos()).0, &Array::from(1.0))?;
@@ -71,7 +74,7 @@ fn with_inputs(name: &'static str, staged: &Staged, leaves: &[Array]) -> Result<
 /// ```
 #[track_caller]
 pub fn compiled_program_of<In: Tree, R: Outcome>(f: impl Fn(In) -> R, x: &In) -> Result<Arc<Program>> {
-    lower::prepared(&program_of(f, x)?)
+    Ok(lower::prepared(&staged("compiled_program_of", f, x)?.0.program)?.0)
 }
 
 /// What would run, as the steps of the engine: kernels and what was fused into them, library calls, loops; bytes read and

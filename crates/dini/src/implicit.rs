@@ -14,8 +14,24 @@ use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
     shape::Aval,
+    transform::all_inexact,
     tree::TreeDef,
 };
+
+/// Types of the leaves of an unknown, in which a derivative is taken: a number that cannot vary is none.
+fn avals_of_unknown(
+    name: &str,
+    at: Loc,
+    what: &str,
+    leaves: &[Array],
+    def: &TreeDef,
+    whose: &str,
+) -> Result<Vec<Aval>> {
+    let avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+    all_inexact(name, at, what, &avals, def, whose)
+        .map_err(|e| e.help("convert with `.cast(DType::F64)`; what is no unknown can be captured"))?;
+    Ok(avals)
+}
 
 /// Checks what a callable returned against what it must return; the message names the callable.
 pub(crate) fn expect_like(

@@ -9,7 +9,12 @@ pub(crate) mod dce;
 mod print;
 pub(crate) mod simplify;
 
-use crate::{error::Loc, prim::Prim, shape::Aval};
+use crate::{
+    error::Loc,
+    prim::Prim,
+    shape::Aval,
+    trace::calls::{self, Calls},
+};
 use dini_cpu::{buffer::Buffer, dtype::DType};
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
@@ -157,9 +162,17 @@ pub struct Program {
 /// Names one derived form of a program: which transformation, with which masks.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct MemoKey {
-    pub what: &'static str,
-    pub masks: [Vec<bool>; 2],
-    pub size: usize,
+    what: &'static str,
+    masks: [Vec<bool>; 2],
+    size: usize,
+    /// The calls that it notes, if it asked for them: it serves no others.
+    calls: Option<Calls>,
+}
+
+impl MemoKey {
+    pub fn new(what: &'static str, masks: [&[bool]; 2], size: usize) -> MemoKey {
+        MemoKey { what, masks: masks.map(<[bool]>::to_vec), size, calls: None }
+    }
 }
 
 /// A derived form that may be the program itself, as its memo keeps it: to keep itself there, a program would live for ever.
@@ -254,12 +267,20 @@ impl Program {
         key: MemoKey,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        let known = self.memo.lock().unwrap_or_else(|e| e.into_inner()).get(&key).cloned();
-        if let Some(Ok(value)) = known.map(Arc::downcast::<T>) {
+        let memo = || self.memo.lock().unwrap_or_else(|e| e.into_inner());
+        let known = |key: &MemoKey| memo().get(key).cloned().and_then(|known| known.downcast::<T>().ok());
+        if let Some(value) = known(&key) {
             return Ok(value);
         }
-        let value = Arc::new(make()?);
-        self.memo.lock().unwrap_or_else(|e| e.into_inner()).insert(key, value.clone());
+        // What notes calls serves these alone.
+        let of_calls = MemoKey { calls: Some(Calls::under_way()), ..key.clone() };
+        if let Some(value) = known(&of_calls) {
+            calls::noted();
+            return Ok(value);
+        }
+        let (made, notes) = calls::noting(make);
+        let value = Arc::new(made?);
+        memo().insert(if notes { of_calls } else { key }, value.clone());
         Ok(value)
     }
 

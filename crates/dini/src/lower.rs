@@ -167,26 +167,27 @@ fn prepare(program: &Arc<Program>) -> Result<Prepared> {
     Ok(Prepared { program, used_inputs, poisons })
 }
 
-/// What will run, as a program: after erasure and all passes.
-pub(crate) fn prepared(program: &Arc<Program>) -> Result<Arc<Program>> {
-    Ok(prepare(program)?.program)
-}
-
-/// What will run, as the engine's graph, and which of the program's inputs it takes.
+/// What will run, as a program, after erasure and all passes, and which of the program's inputs it takes.
 ///
 /// # Errors
 /// A result that is an error.
-pub(crate) fn lowered(program: &Arc<Program>) -> Result<(Graph, Vec<usize>)> {
+pub(crate) fn prepared(program: &Arc<Program>) -> Result<(Arc<Program>, Vec<usize>)> {
     let Prepared { program, poisons, used_inputs } = prepare(program)?;
     match poisons.into_iter().flatten().next() {
         Some(error) => Err(error),
-        None => Ok((lower(&program)?.0, used_inputs)),
+        None => Ok((program, used_inputs)),
     }
+}
+
+/// [`prepared`] as the engine's graph.
+pub(crate) fn lowered(program: &Arc<Program>) -> Result<(Graph, Vec<usize>)> {
+    let (program, used_inputs) = prepared(program)?;
+    Ok((lower(&program)?.0, used_inputs))
 }
 
 /// The program with everything gone that only derivatives need. See the module docs.
 pub(crate) fn erase(program: &Arc<Program>) -> Result<Arc<Program>> {
-    let key = MemoKey { what: "erase", masks: [Vec::new(), Vec::new()], size: 0 };
+    let key = MemoKey::new("erase", [&[], &[]], 0);
     let erased = program.memo(key, || -> Result<Derived> {
         if program.eqns.iter().all(|eqn| eqn.prim.runs_as_it_is()) {
             return Ok(Derived::new(program.clone(), program));

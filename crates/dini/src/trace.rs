@@ -9,6 +9,7 @@
 //! thread-local state is undone by a guard, also when unwinding.
 
 mod batch;
+pub(crate) mod calls;
 mod jvp;
 pub(crate) mod partial_eval;
 pub(crate) mod recorder;
@@ -180,12 +181,11 @@ pub(crate) fn raise(error: &Error) -> ! {
     panic!("{error}")
 }
 
-/// Calls a user closure on behalf of `name`: without a location override, and with the panic of a poisoned `shape()`
-/// turned into the error that it carries. Other panics propagate unchanged.
-pub(crate) fn call_user<R>(name: &str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
+/// Calls a user closure [`during`](calls::during) a call to `name`, without a location override.
+pub(crate) fn call_user<R>(name: &'static str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
     let before = LOCATION.replace(None);
     let _guard = Finally(|| LOCATION.set(before));
-    unpoisoned(f).map_err(|e| e.inside(name, at))
+    calls::during(name, at, f)
 }
 
 /// Runs `f` with the panic of a poisoned `shape()` turned into the error that it carries.
@@ -255,8 +255,8 @@ pub(crate) fn enter<R>(
 }
 
 /// Runs `f` as ordinary Rust under plain evaluation: differentiation tracers count as their primals.
-pub(crate) fn suspended<R>(at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
-    enter(Kind::Suspended, "solve", at, |_| f()).map(|(r, _)| r)
+pub(crate) fn suspended<R>(name: &'static str, at: Loc, f: impl FnOnce() -> Result<R>) -> Result<R> {
+    enter(Kind::Suspended, name, at, |_| f()).map(|(r, _)| r)
 }
 
 /// The innermost primal of a value that differentiation alone has touched; other values as they are.

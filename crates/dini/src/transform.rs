@@ -109,6 +109,15 @@ pub(crate) fn given_tangent(
     Ok((aval.dtype != DType::Float0).then(|| t.clone()))
 }
 
+/// Whether all leaves are floating-point numbers, as `whose` must be; or an error that names the first that is not.
+pub(crate) fn all_inexact(name: &str, at: Loc, what: &str, avals: &[Aval], def: &TreeDef, whose: &str) -> Result<()> {
+    let Some(i) = avals.iter().position(|aval| !aval.dtype.is_inexact()) else { return Ok(()) };
+    let (path, aval) = (at_path(&def.leaf_paths()[i]), &avals[i]);
+    Err(Error::new(ErrorKind::DType, format!("{what}{path} is {aval}: {whose} needs floating-point numbers"))
+        .op(name)
+        .at(at))
+}
+
 /// The same structure, or an error that names where it differs.
 pub(crate) fn same_structure(name: &str, at: Loc, what: &str, got: &TreeDef, want: &TreeDef) -> Result<()> {
     match got.first_difference(want) {

@@ -2,7 +2,7 @@
 //! words of the environment that mean nothing, arrays given away twice. Each is an error or has a result; none is a panic of
 //! ours, an abort, or an endless loop.
 
-use dini::{ErrorKind, OutOfBounds, ScanOptions, num_threads, outer, prelude::*};
+use dini::{ErrorKind, OutOfBounds, ScanOptions, compile, num_threads, outer, prelude::*};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process::Command,
@@ -195,6 +195,14 @@ fn indices_beyond_everything() {
         let text = |x: &Array| format!("{:?}", x.to_vec::<f64>().unwrap());
         assert_eq!(text(&plain), text(&compiled), "{mode:?}");
     }
+    let matrix = Array::from([[1, 2, 3], [4, 5, 6]]);
+    for far in [isize::MAX, isize::MAX / 2, 4] {
+        let triangles = [matrix.tril(far), matrix.tril(-far), matrix.triu(far), matrix.triu(-far)];
+        for (triangle, is_whole) in triangles.iter().zip([true, false, false, true]) {
+            let want = if is_whole { matrix.clone() } else { &matrix * 0 };
+            assert_eq!(triangle.to_vec::<i32>().unwrap(), want.to_vec::<i32>().unwrap(), "{far}");
+        }
+    }
     let unsigned = Array::from(vec![u64::MAX, 1, 1 << 63]);
     let set = jit(|(x, i): (Array, Array)| Ok(x.scatter_add(&i, &Array::from(vec![1.0; 3]))));
     assert_eq!(set((x, unsigned)).unwrap().to_vec::<f64>().unwrap(), [1.0, 3.0, 3.0]);
@@ -247,6 +255,104 @@ fn operations_on_what_has_no_bytes() {
             }
         }
     }
+}
+
+/// A value that there is none of, poisoned or kept past its transformation, is the error of whatever is done with it.
+#[test]
+fn values_that_do_not_exist() {
+    fn one() -> Array {
+        Array::from(1.0)
+    }
+    type Use = fn(Array) -> Result<Array>;
+    let uses: [(&str, Use); 39] = [
+        ("operator", |x| Ok(x * 2.0)),
+        ("jit", |x| jit(|x: Array| x.sin())(x)),
+        ("captured by jit", |x| jit(|y: Array| &x * y)(one())),
+        ("compiled", |x| compile(|x: Array| x.sin(), &one())?.call(x)),
+        ("captured by a compiled function", |x| compile(|y: Array| &x * y, &one())?.call(one())),
+        ("vmap", |x| vmap(|x: Array| x.sin())(x.reshape(&[1]))),
+        ("captured by vmap", |x| vmap(|y: Array| &x * y)(Array::from(vec![1.0]))),
+        ("grad", |x| grad(|x: Array| x.sin())(x)),
+        ("captured by grad", |x| grad(|y: Array| &x * y)(one())),
+        ("jvp", |x| jvp(|x: Array| x.sin(), x, one()).map(|(_, t)| t)),
+        ("tangent", |x| jvp(|x: Array| x.sin(), one(), x).map(|(_, t)| t)),
+        ("captured by jvp", |x| jvp(|y: Array| &x * y, one(), one()).map(|(_, t)| t)),
+        ("linearize", |x| linearize(|x: Array| x.sin(), x).and_then(|(_, df)| df(one()))),
+        ("tangent of linearize", |x| linearize(|x: Array| x.sin(), one()).and_then(|(_, df)| df(x))),
+        ("vjp", |x| vjp(|x: Array| x.sin(), x).and_then(|(_, back)| back(one()))),
+        ("cotangent", |x| vjp(|x: Array| x.sin(), one()).and_then(|(_, back)| back(x))),
+        ("captured by linear_transpose", |x| linear_transpose(|y: Array| &x * y, one())(one())),
+        ("cotangent of linear_transpose", |x| linear_transpose(|y: Array| y * 2.0, one())(x)),
+        ("jacfwd", |x| jacfwd(|x: Array| x.sin())(x)),
+        ("captured by jacrev", |x| jacrev(|y: Array| &x * y)(one())),
+        ("hessian", |x| hessian(|x: Array| x.sin())(x)),
+        ("captured by hessian", |x| hessian(|y: Array| &x * y.sin())(one())),
+        ("hvp", |x| hvp(|y: Array| y.sin(), one(), x)),
+        ("checkpoint", |x| grad(checkpoint(|y: Array| &x * y.sin()))(one())),
+        ("custom_jvp", |x| {
+            jvp(custom_jvp(|y: Array| y, |y: Array, t: Array| (y, &x * t)), one(), one()).map(|(_, t)| t)
+        }),
+        ("custom_vjp", |x| {
+            grad(custom_vjp(|y: Array| y.clone(), |y: Array| (y, ()), |(): (), ct: Array| &x * ct))(one())
+        }),
+        ("while_loop", |x| while_loop(|x: Array| x.lt(1.0), |x: Array| x + 1.0, x)),
+        ("captured by a condition", |x| while_loop(|y: Array| y.lt(&x), |y: Array| y + 1.0, one())),
+        ("captured by a body", |x| fori_loop(0, 2, |_, y: Array| &x * y, one())),
+        ("scan", |x| scan(|c: Array, y: Array| (&c + y, c), one(), x.reshape(&[1])).map(|(c, _)| c)),
+        ("condition", |x| cond(&x.gt(0.0), |y: Array| y, |y: Array| -y, one())),
+        ("captured by a branch", |x| cond(&Array::from(true), |y: Array| &x * y, |y: Array| y, one())),
+        ("host_call", |x| host_call(|x: Array| x, &one(), x)),
+        ("guess", |x| custom_root(|y: Array| y - 2.0, x, |_, y| y, |_, b| b)),
+        ("captured by a residual", |x| custom_root(|y: Array| y - &x, one(), |_, y| y, |_, b| b)),
+        ("captured by a solver", |x| custom_root(|y: Array| y - 2.0, one(), |_, _| x.clone(), |_, b| b)),
+        ("captured by a tangent solver", |x| {
+            grad(|a: Array| custom_root(|y: Array| y - &a, one(), |_, _| one(), |_, b| b * &x))(one())
+        }),
+        ("right-hand side", |x| custom_linear_solve(|y: Array| y * 2.0, x, |_, b| b / 2.0)),
+        ("captured by a matrix", |x| custom_linear_solve(|y: Array| y * &x, one(), |_, b| b / 2.0)),
+    ];
+    type Make = fn(&dyn Fn(Array) -> Array) -> Result<Array>;
+    let transformations: [Make; 5] = [
+        |f| jit(f)(one()),
+        |f| vmap(f)(Array::from(vec![1.0])),
+        |f| grad(f)(one()),
+        |f| jit(vmap(grad(f)))(Array::from(vec![1.0])),
+        |f| fori_loop(0, 2, |_, x| f(x), one()),
+    ];
+    let poison = one().reshape(&[2]);
+    let mut values = vec![(poison, ErrorKind::Shape)];
+    for transformation in transformations {
+        let kept = std::cell::RefCell::new(None);
+        let keep = |x: Array| kept.borrow_mut().insert(x.sin()).clone();
+        transformation(&keep).unwrap();
+        values.push((kept.take().unwrap(), ErrorKind::Escape));
+    }
+    for (value, kind) in values {
+        for (what, run) in uses {
+            let contexts: [(&str, &dyn Fn() -> Result<Array>); 4] = [
+                ("alone", &|| run(value.clone())),
+                ("in jit", &|| jit(|(): ()| run(value.clone()))(())),
+                ("in vmap", &|| vmap(|y: Array| run(value.clone()).map(|x| x + y))(Array::from(vec![1.0]))),
+                ("in grad", &|| grad(|y: Array| run(value.clone()).map(|x| x.sum() * y))(one())),
+            ];
+            for (context, run) in contexts {
+                let outcome = catch_unwind(AssertUnwindSafe(run));
+                assert_kind(&format!("{what}, {context}"), outcome.expect(what), &[kind]);
+            }
+        }
+    }
+    // Derivatives that are kept hold values of the transformation around them.
+    let kept = std::cell::RefCell::new(None);
+    grad(|x: Array| {
+        let (y, back) = vjp(|x: Array| x.sin(), x.clone())?;
+        let (_, df) = linearize(|x: Array| x.sin(), x)?;
+        *kept.borrow_mut() = Some((back, df));
+        Ok(y)
+    })(one())
+    .unwrap();
+    let (back, df) = kept.take().unwrap();
+    assert_kind("a kept pullback", back(one()), &[ErrorKind::Escape]);
+    assert_kind("a kept linearization", df(one()), &[ErrorKind::Escape]);
 }
 
 /// What the process makes of its environment, for the test below.

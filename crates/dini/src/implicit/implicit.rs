@@ -6,17 +6,15 @@
 //! L(0, ċ) come from one program with merged common subexpressions; and ẋ = T(residuals, −L(0, ċ)) is an expression like
 //! any other, differentiated again at the next order, captures of `tangent_solve` included.
 
-use super::{expect_as, expect_like};
+use super::{avals_of_unknown, expect_as, expect_like};
 use crate::{
     array::Array,
     error::{Loc, Result},
     ir::{MemoKey, Program, dce::dce, simplify::simplify},
-    ops,
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose, call::fits, control::count,
         custom::tangent_program, effects::silent::silent, to_front,
     },
-    shape::Aval,
     trace::{bind, bind_at, location_or, recorder::eval_program, stage, stage_program},
     transform::derived::{batch_program, jvp_program, split_program},
     tree::{Outcome, Tree, flatten, unflatten},
@@ -68,7 +66,7 @@ impl Primitive for Implicit {
 
 /// (captures of f, x, tangents of the marked captures) → residuals of the linearization, L(0, ċ).
 fn parameter_program(p: &Implicit, varies: &[bool]) -> Result<Arc<Program>> {
-    let key = MemoKey { what: "parameter", masks: [varies.to_vec(), Vec::new()], size: 0 };
+    let key = MemoKey::new("parameter", [varies, &[]], 0);
     let made = p.f.memo(key, || -> Result<Arc<Program>> {
         let mut mask = varies.to_vec();
         mask.resize(p.n_f + p.n_x, false);
@@ -97,21 +95,10 @@ fn jvp(p: &Implicit, xs: &[Array], ts: &[Option<Array>]) -> Result<Duals> {
     let given = ts[p.n_x..m].iter().flatten().cloned().collect::<Vec<_>>();
     let operands = [&xs[p.n_x..m], &x, &given].concat();
     let mut residuals = eval_program(&*parameter_program(p, &varies)?, &operands)?;
-    let n_residuals = p.linearization.outputs.len();
-    let mut rates = residuals.split_off(n_residuals).into_iter();
-    let outs = p.f.out_avals();
-    let b = outs.iter().map(|a| match a.dtype.is_inexact() {
-        true => rates.next().map_or_else(|| ops::zeros_of(a), |r| -r),
-        false => ops::zeros_of(&a.tangent()),
-    });
+    let b = residuals.split_off(p.linearization.outputs.len()).into_iter().map(|rate| -rate);
     let operands: Vec<Array> = xs[m..].iter().cloned().chain(residuals).chain(b).collect();
     let tangents = eval_program(&p.tangent_solve, &operands)?;
-    let tangents = x
-        .iter()
-        .zip(tangents)
-        .map(|(x, t)| if x.try_aval()?.dtype.is_inexact() { Ok(Some(t)) } else { Ok(None) })
-        .collect::<Result<_>>()?;
-    Ok((x, tangents))
+    Ok((x, tangents.into_iter().map(Some).collect()))
 }
 
 /// If any operand has lanes, so has x: the solution depends on it.
@@ -142,58 +129,48 @@ fn batch(p: &Implicit, size: usize, xs: &[Array], axes: &[Option<usize>]) -> Res
 /// Stages f and `tangent_solve`, checks them, and binds `implicit` on `x`.
 pub(crate) fn define<T: Tree, RF: Outcome, RT: Outcome>(
     name: &'static str,
+    what: &str,
     at: Loc,
     f: &impl Fn(T) -> RF,
     x: &T,
     tangent_solve: &impl Fn(&dyn Fn(T) -> Result<T>, T) -> RT,
 ) -> Result<T> {
     let (leaves, def) = flatten(x);
-    let avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+    let avals = avals_of_unknown(name, at, what, &leaves, &def, "a root")?;
     let n_x = avals.len();
     let unpack = |leaves: &[Array]| T::unflatten_from(&def, &mut leaves.iter().cloned());
     let f_role = role(name, "f");
     let staged = stage(f_role, at, &avals, |xs| {
         let (outs, out_def) = flatten(&f(unpack(xs)?).into_result()?);
-        expect_like(name, "f", at, (&outs, &out_def), (&avals, &def), "the guess")?;
+        expect_like(name, "f", at, (&outs, &out_def), (&avals, &def), what)?;
         Ok(outs)
     })?;
     let n_f = staged.n_captures();
 
     // f's linearization in x: what it keeps, and v ↦ L(v, 0).
-    let inexact: Vec<bool> = avals.iter().map(|a| a.dtype.is_inexact()).collect();
-    let mut mask = vec![false; n_f];
-    mask.extend(&inexact);
-    let jvp = jvp_program(&staged.program, &mask, &vec![true; n_x])?;
     let n_in = n_f + n_x;
+    let mask: Vec<bool> = (0..n_in).map(|i| i >= n_f).collect();
+    let jvp = jvp_program(&staged.program, &mask, &vec![true; n_x])?;
     let unknown: Vec<bool> = (0..jvp.program.inputs.len()).map(|i| i >= n_in).collect();
     let force: Vec<bool> = (0..jvp.program.outputs.len()).map(|i| i >= n_x).collect();
     let split = split_program(&jvp.program, &unknown, &force)?;
     let kept: Vec<bool> = (0..split.known.outputs.len()).map(|i| i >= n_x).collect();
     let linearization = dce(&split.known, &kept, true).program;
 
-    let tangent_avals: Vec<Aval> = avals.iter().map(Aval::tangent).collect();
     let residual_avals = linearization.out_avals();
     let n_residuals = residual_avals.len();
-    let solve_avals = [&residual_avals[..], &tangent_avals].concat();
+    let solve_avals = [&residual_avals[..], &avals].concat();
     let solve_role = role(name, "tangent_solve");
     let solve = stage(solve_role, at, &solve_avals, |args| {
         let g = |v: T| -> Result<T> {
             let (v_leaves, v_def) = flatten(&v);
             let did = "`tangent_solve` called the linearized `f` with";
-            expect_as(name, did, at, (&v_leaves, &v_def), (&tangent_avals, &def), "the guess")?;
-            let varying = v_leaves.iter().zip(&inexact).filter(|(_, i)| **i).map(|(v, _)| v.clone());
-            let operands: Vec<Array> = args[..n_residuals].iter().cloned().chain(varying).collect();
-            let mut rates = eval_program(&split.unknown, &operands)?.into_iter();
-            let outs = tangent_avals
-                .iter()
-                .zip(&inexact)
-                .map(|(a, i)| i.then(|| rates.next()).flatten().unwrap_or_else(|| ops::zeros_of(a)))
-                .collect();
-            unflatten(&def, outs)
+            expect_as(name, did, at, (&v_leaves, &v_def), (&avals, &def), what)?;
+            unflatten(&def, eval_program(&split.unknown, &[&args[..n_residuals], &v_leaves].concat())?)
         };
         let b = unpack(&args[n_residuals..])?;
         let (outs, out_def) = flatten(&tangent_solve(&g, b).into_result()?);
-        expect_like(name, "tangent_solve", at, (&outs, &out_def), (&tangent_avals, &def), "the guess")?;
+        expect_like(name, "tangent_solve", at, (&outs, &out_def), (&avals, &def), what)?;
         Ok(outs)
     })?;
     let operands = [&leaves[..], &staged.captures, &solve.captures].concat();
@@ -227,7 +204,7 @@ pub(crate) fn role(name: &'static str, callable: &'static str) -> &'static str {
 /// removes whatever only that derivative would have used.
 ///
 /// # Errors
-/// `f` or `tangent_solve` returning another structure; the guilty one is named.
+/// Integers or booleans in `x`; `f` or `tangent_solve` returning another structure; the guilty one is named.
 ///
 /// Source: implicit function theorem; Krantz and Parks, *The Implicit Function Theorem* (2002).
 ///
@@ -246,5 +223,5 @@ pub fn define_implicit_gradient<T: Tree, RF: Outcome<Tree = T>, RT: Outcome<Tree
     x: T,
     tangent_solve: impl Fn(&dyn Fn(T) -> Result<T>, T) -> RT,
 ) -> Result<T> {
-    define("define_implicit_gradient", Location::caller(), &f, &x, &tangent_solve)
+    define("define_implicit_gradient", "`x`", Location::caller(), &f, &x, &tangent_solve)
 }

@@ -5,7 +5,7 @@
 //! - transpose in b: x̄ ↦ b̄ with Aᵀ b̄ = x̄, through `transpose_solve`; `solve` becomes the transposed one's transpose.
 //! - The cotangent of A follows from transposing ċ ↦ Ȧ x, with no product with A.
 
-use super::{expect_as, expect_like, implicit::role};
+use super::{avals_of_unknown, expect_as, expect_like, implicit::role};
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
@@ -253,7 +253,7 @@ fn linear_solve<T: Tree, A: Tree, RM: Outcome<Tree = T>>(
 ) -> Result<(T, A)> {
     const NAME: &str = "custom_linear_solve";
     let (leaves, def) = flatten(b);
-    let avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+    let avals = avals_of_unknown(NAME, at, "the right-hand side", &leaves, &def, "a linear system")?;
     let n = avals.len();
     let unpack = |xs: &[Array]| T::unflatten_from(&def, &mut xs.iter().cloned());
     let checked = |callable: &str, x: &T| -> Result<Vec<Array>> {
@@ -357,7 +357,7 @@ fn check_transposable(p: &Arc<Program>, linear: &[bool]) -> Result<()> {
 /// says what is missing.
 ///
 /// # Errors
-/// A callable that returns another structure is named; an operation of `matvec` that is not linear is named with its line.
+/// A right-hand side with integers or booleans; a callable that returns another structure is named; an operation of `matvec` that is not linear is named with its line.
 ///
 /// ```
 /// use dini::prelude::*;

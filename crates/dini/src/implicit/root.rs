@@ -1,7 +1,7 @@
 //! `custom_root`: a solver as a differentiable function.
 
 use super::{
-    expect_like,
+    avals_of_unknown, expect_like,
     implicit::{define, role},
 };
 use crate::{
@@ -27,7 +27,7 @@ use std::{cell::RefCell, panic::Location};
 /// The guess, and whatever only `solve` captures, have derivative exactly zero.
 ///
 /// # Errors
-/// A callable that returns another structure, shape or dtype than the guess's is named.
+/// A guess with integers or booleans; a callable that returns another structure, shape or dtype than the guess's is named.
 ///
 /// ```
 /// use dini::prelude::*;
@@ -102,7 +102,7 @@ fn root<T: Tree, A: Tree, RF: Outcome<Tree = T>, RT: Outcome<Tree = T>>(
 ) -> Result<(T, A)> {
     const NAME: &str = "custom_root";
     let (leaves, def) = flatten(guess);
-    let avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+    let avals = avals_of_unknown(NAME, at, "the guess", &leaves, &def, "a root")?;
     let n = avals.len();
     let aux_def: RefCell<Option<TreeDef>> = RefCell::new(None);
     let run = |xs: &[Array]| -> Result<Vec<Array>> {
@@ -119,7 +119,7 @@ fn root<T: Tree, A: Tree, RF: Outcome<Tree = T>, RT: Outcome<Tree = T>>(
     let solve_role = role("custom_root", "solve");
     let outs = if trace::current().is_eager() {
         let guess: Vec<Array> = leaves.iter().map(trace::strip).collect();
-        let outs = trace::suspended(at, || call_user(solve_role, at, || run(&guess)))?;
+        let outs = trace::suspended(solve_role, at, || call_user(solve_role, at, || run(&guess)))?;
         outs.iter().map(trace::strip).collect()
     } else {
         let staged = stage(solve_role, at, &avals, |xs| run(xs))?;
@@ -131,6 +131,6 @@ fn root<T: Tree, A: Tree, RF: Outcome<Tree = T>, RT: Outcome<Tree = T>>(
     let x = unflatten(&def, outs[..n].to_vec())?;
     let aux_def = aux_def.take().unwrap_or_else(|| flatten(&()).1);
     let aux = unflatten(&aux_def, outs[n..].to_vec())?;
-    let x = define("custom_root", at, f, &x, tangent_solve)?;
+    let x = define(NAME, "the guess", at, f, &x, tangent_solve)?;
     Ok((x, aux))
 }

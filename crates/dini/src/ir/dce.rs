@@ -21,7 +21,7 @@ pub(crate) struct CutEqn {
 /// Keeps what the marked outputs and effects need. Inputs that nothing uses are dropped unless `keep_inputs`.
 pub(crate) fn dce(program: &Arc<Program>, used_outputs: &[bool], keep_inputs: bool) -> Cut {
     debug_assert_eq!(used_outputs.len(), program.outputs.len());
-    let key = MemoKey { what: "dce", masks: [used_outputs.to_vec(), vec![keep_inputs]], size: 0 };
+    let key = MemoKey::new("dce", [used_outputs, &[keep_inputs]], 0);
     let known: Result<_, Infallible> = program.memo(key, || {
         let Cut { program: cut, used_inputs } = cut(program, used_outputs, keep_inputs, true);
         Ok((Derived::new(cut, program), used_inputs))

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// The program of the tangents alone: (primals, tangents of the marked inputs) → tangents of all inexact results.
 pub(crate) fn tangent_program(p: &Arc<Program>, varies: &[bool]) -> Result<Arc<Program>> {
-    let key = MemoKey { what: "tangent", masks: [varies.to_vec(), Vec::new()], size: 0 };
+    let key = MemoKey::new("tangent", [varies, &[]], 0);
     let made = p.memo(key, || -> Result<Arc<Program>> {
         let n = p.outputs.len();
         let jvp = jvp_program(p, varies, &vec![true; n])?;

@@ -8,12 +8,11 @@
 use super::{Batch, Form, Jvp, Lower, Operand, Prim, Primitive, Rules, Transpose};
 use crate::{
     array::Array,
-    error::{Error, Loc},
+    error::Error,
     ir::{Atom, Program},
     shape::Aval,
-    trace::{Kind, bind1, current},
+    trace::{Kind, bind1, calls::Calls, current},
 };
-use std::cell::RefCell;
 
 /// A value that does not exist, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,9 +28,10 @@ impl Primitive for LateError {
     const RULES: Rules<Self> = Rules {
         infer: |p, _| Ok(vec![p.aval.clone()]),
         lower: Lower::Loops(|p, _, _, _, _| Err(p.error.clone())),
-        jvp: Jvp::By(|p, xs, _, ts| {
+        jvp: Jvp::Joint(|p, xs, ts| {
             let depends = tangents_and_values(ts, xs);
-            Ok(vec![p.aval.dtype.is_inexact().then(|| late_error(p.error.clone(), &p.aval, &depends))])
+            let tangent = p.aval.dtype.is_inexact().then(|| late_error(p.error.clone(), &p.aval, &depends));
+            Ok((vec![late_error(p.error.clone(), &p.aval, xs)], vec![tangent]))
         }),
         transpose: Transpose::By(|p, cts, xs| {
             let depends = cotangents_and_values(cts, xs);
@@ -57,41 +57,6 @@ pub(crate) fn cotangents_and_values(cts: &[Option<Array>], xs: &[Operand]) -> Ve
     cts.iter().flatten().chain(values).cloned().collect()
 }
 
-thread_local! {
-    /// The calls of users whose derivatives are under way, innermost last. `None` hides those before it.
-    static DERIVING: RefCell<Vec<Option<(&'static str, Loc)>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Runs a derivation that a user asked for by a call: late errors that it records note that. With `None` they note no call
-/// that is under way: what is recorded may serve others.
-pub(crate) fn deriving<R>(call: Option<(&'static str, Loc)>, f: impl FnOnce() -> R) -> R {
-    struct Restore;
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            DERIVING.with_borrow_mut(|calls| calls.pop());
-        }
-    }
-    DERIVING.with_borrow_mut(|calls| calls.push(call));
-    let _restore = Restore;
-    f()
-}
-
-/// Calls of users, innermost first.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Calls(Vec<(&'static str, Loc)>);
-
-impl Calls {
-    /// Those whose derivatives are under way.
-    pub(crate) fn under_way() -> Calls {
-        Calls(DERIVING.with_borrow(|calls| calls.iter().rev().map_while(|call| *call).collect()))
-    }
-
-    /// Notes them in an error.
-    pub(crate) fn note(&self, error: Error) -> Error {
-        self.0.iter().fold(error, |error, (name, at)| error.inside(name, at))
-    }
-}
-
 /// A value of the given type that raises `error` where it is needed. `depends` is what it would have been computed from:
 /// without the tangents or cotangents partial evaluation would take it for a constant, and transposition would lose it;
 /// without the values its own derivative would be taken for zero.
@@ -101,7 +66,7 @@ pub(crate) fn late_error(error: Error, aval: &Aval, depends: &[Array]) -> Array 
         return Array::poison(error);
     }
     // Raised when the program runs, after the calls have returned: they cannot add their notes then.
-    let error = Calls::under_way().note(error);
+    let error = Calls::to_note().note(error);
     bind1(LateError { error, aval: aval.clone() }, depends)
 }
 

@@ -56,6 +56,12 @@ pub(crate) fn product(a: &Array, b: &Array) -> Array {
     dot::dot(a, b, axes)
 }
 
+/// The number of a diagonal, for comparisons: those beyond the matrix hold what the next one outside of it does.
+fn diagonal(shape: &[usize], k: i64) -> f64 {
+    let [.., m, n] = shape else { unreachable!("a matrix has two axes") };
+    (k as f64).clamp(-(*m as f64), *n as f64)
+}
+
 /// Which elements of matrices of this shape satisfy `keep(column − row)`.
 fn mask(shape: &[usize], keep: impl FnOnce(&Array) -> Array) -> Array {
     let n = shape.len();
@@ -66,13 +72,13 @@ fn mask(shape: &[usize], keep: impl FnOnce(&Array) -> Array) -> Array {
 
 /// The matrices with zeros above the k-th diagonal.
 pub(crate) fn lower_triangle(a: &Array, k: i64) -> Array {
-    let mask = mask(a.shape(), |offset| offset.le(ops::scalar_like(k as f64, offset)));
+    let mask = mask(a.shape(), |offset| offset.le(ops::scalar_like(diagonal(a.shape(), k), offset)));
     ops::select(&mask, a, &ops::scalar_like(0.0, a))
 }
 
 /// The matrices with zeros below the k-th diagonal.
 pub(crate) fn upper_triangle(a: &Array, k: i64) -> Array {
-    let mask = mask(a.shape(), |offset| offset.ge(ops::scalar_like(k as f64, offset)));
+    let mask = mask(a.shape(), |offset| offset.ge(ops::scalar_like(diagonal(a.shape(), k), offset)));
     ops::select(&mask, a, &ops::scalar_like(0.0, a))
 }
 

@@ -9,7 +9,7 @@ use crate::{
     array::{Array, Origin, Repr},
     error::{Error, Loc, Result},
     ir::{Atom, Eqn, Label, Literal, Program, Var, renumber},
-    prim::{Prim, late_error::deriving, structural::broadcast::Broadcast},
+    prim::{Prim, structural::broadcast::Broadcast},
     shape::Aval,
     transform::sound,
 };
@@ -166,8 +166,7 @@ fn stage_with(
         let vars: Vec<Var> = avals.iter().map(|a| recorder.borrow_mut().fresh(a.clone())).collect();
         let args: Vec<Array> =
             avals.iter().zip(&vars).map(|(a, v)| argument(trace, a.clone(), Payload::Var(*v))).collect();
-        // What is recorded may serve many calls.
-        let outs = deriving(None, || f(&args))?;
+        let outs = f(&args)?;
         for x in &outs {
             super::check_escape(trace, role, std::slice::from_ref(x), at)?;
         }

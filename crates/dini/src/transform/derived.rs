@@ -13,7 +13,7 @@ use crate::{
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 fn key(what: &'static str, a: &[bool], b: &[bool], size: usize) -> MemoKey {
-    MemoKey { what, masks: [a.to_vec(), b.to_vec()], size }
+    MemoKey::new(what, [a, b], size)
 }
 
 fn closed(program: &Program, avals: &[Aval], f: impl FnOnce(&[Array]) -> Result<Vec<Array>>) -> Result<Arc<Program>> {

@@ -1,17 +1,16 @@
 //! Reverse mode: linearize, then transpose. `grad` is `vjp` with the cotangent 1.
 
 use super::{
-    Flat, FlatFn, concrete_tangents, given_tangent,
+    Flat, FlatFn, all_inexact, concrete_tangents, given_tangent,
     linearize::{Linearized, inexact, linearize_flat},
     same_structure, sound,
 };
 use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
-    implicit::at_path,
     ops,
-    prim::late_error::deriving,
     shape::Aval,
+    trace::calls::during,
     tree::{Outcome, Tree, TreeDef, flatten, unflatten},
 };
 use std::panic::Location;
@@ -70,8 +69,7 @@ impl Pullback {
             .map(|((ct, y), path)| given_tangent("vjp", self.at, "the cotangent", &path, ct, y.aval()))
             .collect::<Result<Vec<_>>>()?;
         cts.resize(self.linearized.outs.len(), None);
-        let cts = deriving(Some(("vjp", self.at)), || self.linearized.transpose(&cts))
-            .map_err(|e| e.inside("vjp", self.at))?;
+        let cts = during("vjp", self.at, || self.linearized.transpose(&cts))?;
         let outs = concrete_tangents(self.at, cts, &self.linearized.in_avals);
         unflatten(&self.in_def, sound(outs).map_err(|e| e.inside("vjp", self.at))?)
     }
@@ -102,22 +100,14 @@ fn value_and_grad_flat(
     name: &'static str,
     at: Loc,
     leaves: &[Array],
-    paths: &[String],
+    in_def: &TreeDef,
     f: FlatFn<'_>,
     n_results: &dyn Fn() -> usize,
 ) -> Result<(Vec<Array>, Vec<Array>)> {
-    for (x, path) in leaves.iter().zip(paths) {
-        let aval = x.try_aval()?;
-        if !aval.dtype.is_inexact() {
-            return Err(Error::new(
-                ErrorKind::DType,
-                format!("the argument{} is {aval}: a gradient needs floating-point numbers", at_path(path)),
-            )
-            .op(name)
-            .at(at)
-            .help("capture what is not to be differentiated, or use `vjp`, whose cotangent for it is `float0`"));
-        }
-    }
+    let avals = leaves.iter().map(|x| x.try_aval().cloned()).collect::<Result<Vec<_>>>()?;
+    all_inexact(name, at, "the argument", &avals, in_def, "a gradient").map_err(|e| {
+        e.help("capture what is not to be differentiated, or use `vjp`, whose cotangent for it is `float0`")
+    })?;
     let linearized: Linearized = linearize_flat(name, at, leaves, &vec![true; leaves.len()], f)?;
     let outs = sound(linearized.outs.clone())?;
     let avals: Vec<Aval> = outs[..n_results()].iter().map(|y| y.aval().clone()).collect();
@@ -141,7 +131,7 @@ fn value_and_grad_flat(
     }
     let mut cts = vec![None; outs.len()];
     cts[0] = Some(ops::scalar_like(1.0, &outs[0]));
-    let cts = deriving(Some((name, at)), || linearized.transpose(&cts)).map_err(|e| e.inside(name, at))?;
+    let cts = during(name, at, || linearized.transpose(&cts))?;
     let grads = concrete_tangents(at, cts, &linearized.in_avals);
     Ok((outs, sound(grads).map_err(|e| e.inside(name, at))?))
 }
@@ -155,8 +145,7 @@ fn gradient<In: Tree, Y: Tree, A: Tree>(
     let (leaves, in_def) = flatten(x);
     let flat = Flat::new(f, &in_def);
     let n_results = || pair(&flat.out_def()).0.n_leaves();
-    let paths = in_def.leaf_paths();
-    let (outs, grads) = value_and_grad_flat(name, at, &leaves, &paths, &|xs| flat.call(xs), &n_results)?;
+    let (outs, grads) = value_and_grad_flat(name, at, &leaves, &in_def, &|xs| flat.call(xs), &n_results)?;
     let out = unflatten(&flat.out_def(), outs)?;
     Ok((out, unflatten(&in_def, grads)?))
 }

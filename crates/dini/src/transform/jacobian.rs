@@ -2,7 +2,7 @@
 //! block has the result's shape followed by the argument's.
 
 use super::{
-    Flat,
+    Flat, all_inexact,
     grad::grad_as,
     jvp::jvp_as,
     linearize::{Linearized, inexact, linearize_flat},
@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     array::Array,
-    error::{Error, ErrorKind, Loc, Result},
+    error::{Loc, Result},
     ops,
-    prim::{broadcast_lanes, late_error::deriving, move_axis},
+    prim::{broadcast_lanes, move_axis},
     shape::Aval,
-    trace::{vmap_flat, with_location},
+    trace::{calls::during, vmap_flat, with_location},
     tree::{Outcome, Tree, flatten, unflatten},
 };
 use std::panic::Location;
@@ -25,18 +25,6 @@ fn basis(aval: &Aval) -> Array {
     let mut shape = vec![n];
     shape.extend_from_slice(&aval.shape);
     Array::eye(n, aval.dtype).reshape(&shape)
-}
-
-fn all_inexact(name: &str, at: Loc, avals: &[Aval], paths: &[String], what: &str) -> Result<()> {
-    match avals.iter().zip(paths).find(|(a, _)| !a.dtype.is_inexact()) {
-        None => Ok(()),
-        Some((aval, path)) => Err(Error::new(
-            ErrorKind::DType,
-            format!("the {what}{path} is {aval}: a Jacobian needs floating-point numbers"),
-        )
-        .op(name)
-        .at(at)),
-    }
 }
 
 /// The blocks of a Jacobian, result-major, from a function that maps one unit vector of leaf `i` through the
@@ -52,7 +40,7 @@ fn blocks(at: Loc, name: &'static str, lin: &Linearized, rows: bool) -> Result<V
             let mut seeds = vec![None; from.len()];
             seeds[i] = Some(unit[0].clone());
             let outs = match rows {
-                true => deriving(Some((name, at)), || lin.transpose(&seeds))?,
+                true => lin.transpose(&seeds)?,
                 false => lin.apply(&seeds)?,
             };
             Ok(outs.into_iter().zip(to).map(|(t, a)| t.unwrap_or_else(|| ops::zeros_of(a))).collect())
@@ -99,9 +87,9 @@ fn jacobian<In: Tree, R: Outcome>(
     let out_def = flat.out_def();
     let outs = sound(lin.outs.clone())?;
     let out_avals: Vec<Aval> = outs.iter().map(|y| y.aval().clone()).collect();
-    all_inexact(name, at, &lin.in_avals, &in_def.leaf_paths(), "argument")?;
-    all_inexact(name, at, &out_avals, &out_def.leaf_paths(), "result")?;
-    let blocks = with_location(at, || blocks(at, name, &lin, rows)).map_err(|e| e.inside(name, at))?;
+    all_inexact(name, at, "the argument", &lin.in_avals, &in_def, "a Jacobian")?;
+    all_inexact(name, at, "the result", &out_avals, &out_def, "a Jacobian")?;
+    let blocks = during(name, at, || with_location(at, || blocks(at, name, &lin, rows)))?;
     unflatten(&out_def.compose(&in_def), sound(blocks)?)
 }
 

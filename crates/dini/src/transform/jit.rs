@@ -15,7 +15,7 @@ use crate::{
     lower::{self, Compiled},
     prim::call::Call,
     shape::Aval,
-    trace::{self, Staged, bind_at, stage},
+    trace::{self, Staged, bind_at, calls, stage},
     tree::{Outcome, Tree, TreeDef, flatten, into_leaves, unflatten_from},
 };
 use std::{
@@ -121,20 +121,20 @@ impl Entry {
     }
 
     /// Runs on the leaves of an argument, and makes the tree of the results.
-    fn call<Out: Tree>(&self, at: Loc, leaves: &mut Vec<Array>) -> Result<Out> {
+    fn call<Out: Tree>(&self, name: &'static str, at: Loc, leaves: &mut Vec<Array>) -> Result<Out> {
         let mut results = Results::new();
-        self.run(at, leaves, &mut results)?;
-        check_sound(&results)?;
-        unflatten_from(&self.out_def, results.drain(..))
+        let run = self.run(name, at, leaves, &mut results).and_then(|()| check_sound(&results));
+        run.and_then(|()| unflatten_from(&self.out_def, results.drain(..))).map_err(|e| e.inside(name, at))
     }
 
     /// Appends the results.
-    fn run(&self, at: Loc, leaves: &mut Vec<Array>, results: &mut Results) -> Result<()> {
+    fn run(&self, name: &'static str, at: Loc, leaves: &mut Vec<Array>, results: &mut Results) -> Result<()> {
         let captures = &self.staged.captures;
         let eager = captures.iter().chain(&*leaves).all(Array::is_concrete) && trace::is_eval();
         if !eager {
             let prim = Call { program: self.staged.program.clone() };
-            results.extend(bind_at(&prim.into(), &self.staged.operands(leaves), trace::location_or(at))?);
+            let operands = self.staged.operands(leaves);
+            results.extend(calls::during(name, at, || bind_at(&prim.into(), &operands, trace::location_or(at)))?);
             return Ok(());
         }
         if debug_nans::enabled() {
@@ -201,7 +201,7 @@ fn trace_entry<In: Tree, R: Outcome>(
     counters::count_trace();
     let donated_leaves = options.donated_leaves(in_def).map_err(|e| e.op(name).at(at))?;
     let flat = Flat::new(f, in_def);
-    let staged = stage(name, at, &in_avals, |xs| flat.call(xs))?;
+    let staged = calls::apart(|| stage(name, at, &in_avals, |xs| flat.call(xs)))?;
     let out_avals = staged.program.out_avals();
     let out_def = flat.out_def();
     let donated = donated_leaves.into_iter().map(|leaf| staged.n_captures() + leaf).collect();
@@ -245,7 +245,7 @@ pub fn jit_with<In: Tree, R: Outcome>(options: Jit, f: impl Fn(In) -> R) -> impl
                 Cow::Owned(entry)
             }
         };
-        entry.call(at, &mut leaves).map_err(|e| e.inside("jit", at))
+        entry.call("jit", at, &mut leaves)
     }
 }
 
@@ -313,7 +313,7 @@ impl<In: Tree, Out: Tree> CompiledFn<In, Out> {
                 return Err(Error::new(ErrorKind::Shape, message).op("compile").at(at).inside("compile", self.at));
             }
         }
-        self.entry.call(self.at, &mut leaves).map_err(|e| e.inside("compile", self.at))
+        self.entry.call("compile", self.at, &mut leaves)
     }
 
     /// The traced program, its captures first.

@@ -4,7 +4,6 @@ use super::{Flat, concrete_tangents, given_tangent, same_structure, sound};
 use crate::{
     array::Array,
     error::{Loc, Result},
-    prim::late_error::deriving,
     trace::{call_user, jvp_flat},
     tree::{Outcome, Tree, flatten, unflatten},
 };
@@ -73,9 +72,7 @@ fn jvp_aux<In: Tree, Y: Tree, A: Tree>(
         .collect::<Result<Vec<_>>>()?;
     let flat = Flat::new(&f, &def);
     primals.iter().try_for_each(|x| x.check().map(|_| ()))?;
-    let (outs, tangents) = jvp_flat(name, at, &primals, &tangents, |xs| {
-        deriving(Some((name, at)), || call_user(name, at, || sound(flat.call(xs)?)))
-    })?;
+    let (outs, tangents) = jvp_flat(name, at, &primals, &tangents, |xs| call_user(name, at, || sound(flat.call(xs)?)))?;
     let out_def = flat.out_def();
     let [y_def, aux_def] = out_def.children() else { unreachable!("a pair has two parts") };
     let outs = sound(outs)?;

@@ -10,9 +10,8 @@ use crate::{
     error::{Error, ErrorKind, Loc, Result},
     ir::Label,
     ops,
-    prim::late_error::deriving,
     shape::Aval,
-    trace::{Staged, call_user, jvp_flat, partial_eval, recorder::eval_program},
+    trace::{Staged, call_user, calls::during, jvp_flat, partial_eval, recorder::eval_program},
     tree::{Outcome, Tree, flatten, unflatten},
 };
 use std::{cell::RefCell, panic::Location};
@@ -54,9 +53,8 @@ pub(crate) fn linearize_flat(
         let mut given = values[n..].iter();
         let tangents: Vec<Option<Array>> =
             varies.iter().map(|v| if *v { given.next().cloned() } else { None }).collect();
-        let (mut outs, tangents) = jvp_flat(name, at, &values[..n], &tangents, |xs| {
-            deriving(Some((name, at)), || call_user(name, at, || sound(f(xs)?)))
-        })?;
+        let (mut outs, tangents) =
+            jvp_flat(name, at, &values[..n], &tangents, |xs| call_user(name, at, || sound(f(xs)?)))?;
         *nonzero.borrow_mut() = tangents.iter().map(Option::is_some).collect();
         outs.extend(tangents.into_iter().flatten());
         Ok(outs)
@@ -166,7 +164,7 @@ pub fn linearize<In: Tree, R: Outcome>(
             .zip(in_def.leaf_paths())
             .map(|((t, x), path)| given_tangent("linearize", at, "the tangent", &path, t, x))
             .collect::<Result<Vec<_>>>()?;
-        let outs = linearized.apply(&tangents).map_err(|e| e.inside("linearize", at))?;
+        let outs = during("linearize", at, || linearized.apply(&tangents))?;
         let outs = concrete_tangents(at, outs, &out_avals);
         unflatten(&out_def, sound(outs).map_err(|e| e.inside("linearize", at))?)
     };

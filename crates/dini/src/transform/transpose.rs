@@ -5,10 +5,11 @@ use crate::{
     array::Array,
     error::{Error, ErrorKind, Loc, Result},
     ir::{Atom, Eqn, Program},
-    prim::{Operand, Prim, late_error::deriving},
+    prim::{Operand, Prim},
     shape::Aval,
     trace::{
         bind_at,
+        calls::during,
         recorder::{eval_program, read},
         stage, with_location,
     },
@@ -170,8 +171,7 @@ pub(crate) fn linear_transpose_flat(
     let n = staged.n_captures();
     let cts = cts(&staged.program.out_avals())?;
     check_linear(&staged.program, n).map_err(|e| e.op(name).inside(name, at))?;
-    let back = || backward(&staged.program, &inputs, cts);
-    let cts = deriving(Some((name, at)), back).map_err(|e| e.inside(name, at))?;
+    let cts = during(name, at, || backward(&staged.program, &inputs, cts))?;
     Ok(cts[n..].to_vec())
 }
 

@@ -108,7 +108,7 @@ fn the_tangent_solver_returns_something_else() {
     check(
         define_implicit_gradient(|x: Array| x, one(), |_, b| b.cast(DType::F32)),
         expect![[r#"
-            error[dtype]: `define_implicit_gradient`: `tangent_solve` returned f32[], expected f64[] as in the guess
+            error[dtype]: `define_implicit_gradient`: `tangent_solve` returned f32[], expected f64[] as in `x`
               --> «define_implicit_gradient(|x: Array| x, one(), |_, b| b.cast(DType::F32»
                = the value: f32[], from `cast` at «cast(DType::F32»
                = note: inside `define_implicit_gradient tangent_solve` at «define_implicit_gradient(|x: Array| x, one(), |_, b| b.cast(DType::F32»"#]],
@@ -116,7 +116,7 @@ fn the_tangent_solver_returns_something_else() {
     check(
         define_implicit_gradient(|x: Array| x.reshape(&[1]), one(), |_, b| b),
         expect![[r#"
-            error[shape]: `define_implicit_gradient`: `f` returned f64[1], expected f64[] as in the guess
+            error[shape]: `define_implicit_gradient`: `f` returned f64[1], expected f64[] as in `x`
               --> «define_implicit_gradient(|x: Array| x.reshape(&[1]), one(), |_, b| b»
                = the value: f64[1], from `reshape` at «reshape(&[1]), one(), |_, b| b»
                = note: inside `define_implicit_gradient f` at «define_implicit_gradient(|x: Array| x.reshape(&[1]), one(), |_, b| b»"#]],
@@ -292,5 +292,55 @@ fn a_transpose_of_what_is_not_linear() {
         expect![[r#"
             error[shape]: `linear_transpose`: the cotangent is f64[3], expected f64[] (it goes with f64[])
               --> «linear_transpose(|x: Array| x * 2.0, zero.clone())(three(»"#]],
+    );
+}
+
+#[test]
+fn unknowns_that_cannot_vary() {
+    let four = || Array::from(4);
+    check(
+        custom_root(|x: Array| &x * &x - 4, Array::from(1), |_, _| Array::from(2), divide),
+        expect![[r#"
+        error[dtype]: `custom_root`: the guess is i32[]: a root needs floating-point numbers
+          --> «custom_root(|x: Array| &x * &x - 4, Array::from(1), |_, _| Array::from(2), divide»
+           = help: convert with `.cast(DType::F64)`; what is no unknown can be captured"#]],
+    );
+    check(
+        jit(|a: Array| custom_root(|x: Array| x - &a, a.clone(), |_, _| a.clone(), divide))(four()),
+        expect![[r#"
+        error[dtype]: `custom_root`: the guess is i32[]: a root needs floating-point numbers
+          --> «custom_root(|x: Array| x - &a, a.clone(), |_, _| a.clone(), divide))(four(»
+           = help: convert with `.cast(DType::F64)`; what is no unknown can be captured
+           = note: inside `jit` at «jit(|a: Array| custom_root(|x: Array| x - &a, a.clone(), |_, _| a.clone(), divide))(four(»"#]],
+    );
+    let state = (Array::from(1.0), Array::from(vec![true, false]));
+    check(
+        custom_root(|x: (Array, Array)| x, state, |_, x| x, |_, b| b),
+        expect![[r#"
+        error[dtype]: `custom_root`: the guess at `.1` is bool[2]: a root needs floating-point numbers
+          --> «custom_root(|x: (Array, Array)| x, state, |_, x| x, |_, b| b»
+           = help: convert with `.cast(DType::F64)`; what is no unknown can be captured"#]],
+    );
+    check(
+        define_implicit_gradient(|x: Array| &x * &x - 4, Array::from(2), divide),
+        expect![[r#"
+        error[dtype]: `define_implicit_gradient`: `x` is i32[]: a root needs floating-point numbers
+          --> «define_implicit_gradient(|x: Array| &x * &x - 4, Array::from(2), divide»
+           = help: convert with `.cast(DType::F64)`; what is no unknown can be captured"#]],
+    );
+    check(
+        custom_linear_solve(|x: Array| x * 2, four(), |_, b| b / 2),
+        expect![[r#"
+        error[dtype]: `custom_linear_solve`: the right-hand side is i32[]: a linear system needs floating-point numbers
+          --> «custom_linear_solve(|x: Array| x * 2, four(), |_, b| b / 2»
+           = help: convert with `.cast(DType::F64)`; what is no unknown can be captured"#]],
+    );
+    let halve = |_: Map<'_>, b: Array| Ok(b / 2);
+    check(
+        custom_linear_solve_transposable(|x: Array| x * 2, four(), halve, halve),
+        expect![[r#"
+        error[dtype]: `custom_linear_solve`: the right-hand side is i32[]: a linear system needs floating-point numbers
+          --> «custom_linear_solve_transposable(|x: Array| x * 2, four(), halve, halve»
+           = help: convert with `.cast(DType::F64)`; what is no unknown can be captured"#]],
     );
 }

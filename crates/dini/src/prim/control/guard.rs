@@ -49,7 +49,7 @@ fn derived(
     what: &'static str,
     f: impl FnOnce(&Array, &[Array]) -> Result<Vec<Array>>,
 ) -> Result<Arc<Program>> {
-    let key = MemoKey { what, masks: [Vec::new(), Vec::new()], size: 0 };
+    let key = MemoKey::new(what, [&[], &[]], 0);
     let made = program.memo(key, || -> Result<Arc<Program>> {
         let avals = [vec![Aval::scalar(DType::Bool)], program.in_avals()].concat();
         Ok(stage_program(program.label, &avals, |args| f(&args[0], &args[1..]))?.program)

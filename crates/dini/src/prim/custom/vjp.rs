@@ -17,11 +17,11 @@ use crate::{
     prim::{
         Batch, Duals, Form, Higher, Jvp, Lanes, Lower, Primitive, Rules, Transpose,
         call::{at_front, fits, transpose_call},
-        late_error::{Calls, late_error, tangents_and_values},
+        late_error::{late_error, tangents_and_values},
         to_front,
     },
     shape::Aval,
-    trace::{bind, here, recorder::eval_program, stage_program},
+    trace::{bind, calls::Calls, here, recorder::eval_program, stage_program},
     transform::derived::batch_program,
 };
 use std::sync::Arc;
@@ -112,7 +112,7 @@ fn jvp(p: &CustomVjp, xs: &[Array], ts: &[Option<Array>]) -> Result<Duals> {
             counts: [backward.len(), residuals.len(), jvp.len(), args.len()],
             varying,
             outs: out_avals.clone(),
-            calls: Calls::under_way(),
+            calls: Calls::to_note(),
         };
         let tangents = bind(prim, &[backward, &residuals, jvp, args, &tangents].concat())?;
         let mut tangents = tangents.into_iter();
