@@ -9,9 +9,11 @@ mod contract;
 mod expand;
 mod print;
 mod rewrite;
+mod routine;
 pub(crate) mod strided;
 
 use crate::{buffer::Buffer, dtype::DType, scalar::ScalarOp};
+pub use routine::Routine;
 use smallvec::SmallVec;
 use std::{fmt, sync::Arc};
 
@@ -263,24 +265,6 @@ pub struct Call {
     pub effect: bool,
     /// What it computes, if the engine may compute it in its own way: to the same bits as [`crate::linalg`].
     pub routine: Option<Routine>,
-}
-
-/// What the functions of [`crate::linalg`] compute, for each matrix of a batch (leading axes).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Routine {
-    /// `a` to its lower factor: [`crate::linalg::cholesky`].
-    Cholesky,
-    /// `a` to packed factors, pivots and permutation: [`crate::linalg::lu`].
-    Lu,
-    /// `(a, b)` to the solution: [`crate::linalg::triangular_solve`].
-    TriangularSolve {
-        /// A's lower triangle is read instead of the upper one.
-        lower: bool,
-        /// Solve with Aᵀ.
-        transpose: bool,
-        /// A's diagonal is taken as ones.
-        unit_diagonal: bool,
-    },
 }
 
 impl fmt::Debug for Call {

@@ -28,6 +28,7 @@ mod triangular;
 mod vector;
 
 pub use cholesky::cholesky;
+pub(crate) use cholesky::cholesky_lower;
 pub use dot::{DotPlan, dot};
 pub use ldu::{LduMut, ldu};
 pub use lu::lu;

@@ -19,7 +19,7 @@ use crate::{
 use dini_cpu::{
     CompileOptions, Executable, RunError,
     buffer::Buffer,
-    graph::{Call, CallFn, Graph, Op, Routine, Strided, Value},
+    graph::{Call, Graph, Op, Strided, Value},
     scalar::ScalarOp,
 };
 use rustc_hash::FxHashMap;
@@ -271,16 +271,8 @@ impl LowerCx {
         self.push1(Op::Const(Arc::new(l.buffer())), &[], &Aval::scalar(l.dtype))
     }
 
-    pub(crate) fn call(
-        &mut self,
-        name: &'static str,
-        function: Arc<CallFn>,
-        effect: bool,
-        routine: Option<Routine>,
-        args: &[Value],
-        outs: &[Aval],
-    ) -> Vec<Value> {
-        self.push(Op::Call(Call { name, function, effect, routine }), args, outs)
+    pub(crate) fn call(&mut self, call: Call, args: &[Value], outs: &[Aval]) -> Vec<Value> {
+        self.push(Op::Call(call), args, outs)
     }
 
     /// A program in line.

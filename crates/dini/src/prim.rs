@@ -35,7 +35,7 @@ use crate::{
     trace::{PartialEval, bind, bind_at},
 };
 use dini_cpu::{
-    graph::{CallFn, Routine, Value},
+    graph::{Call, CallFn, Routine, Value},
     scalar::ScalarOp,
 };
 use smallvec::{SmallVec, smallvec};
@@ -75,8 +75,8 @@ pub enum Lower<P: 'static> {
     Loops(fn(&P, &mut LowerCx, &[Value], &[Aval], &[Aval]) -> Result<Vec<Value>>),
     /// A safe Rust function over dense typed views.
     Call(fn(&P) -> Arc<CallFn>),
-    /// The same, that does for each matrix of a batch what a function of the engine's does.
-    Routine(fn(&P) -> (Routine, Arc<CallFn>)),
+    /// A function of the engine's linear algebra, for each matrix of a batch.
+    Routine(fn(&P) -> Routine),
     /// Sub-programs as loops, branches or in line.
     Schedule(fn(&P, &mut LowerCx, &[Value], &[Aval], &[Aval]) -> Result<Vec<Value>>),
     /// Other primitives.
@@ -432,11 +432,11 @@ impl<P: Primitive> DynPrimitive for P {
         match P::RULES.lower {
             Lower::Scalar(op) => Ok(smallvec![cx.map(op(self), args, &outs[0])]),
             Lower::Loops(rule) | Lower::Schedule(rule) => rule(self, cx, args, ins, outs).map(Values::from),
-            Lower::Call(function) => Ok(cx.call(P::NAME, function(self), self.has_effect(), None, args, outs).into()),
-            Lower::Routine(rule) => {
-                let (routine, function) = rule(self);
-                Ok(cx.call(P::NAME, function, false, Some(routine), args, outs).into())
+            Lower::Call(function) => {
+                let (function, effect) = (function(self), self.has_effect());
+                Ok(cx.call(Call { name: P::NAME, function, effect, routine: None }, args, outs).into())
             }
+            Lower::Routine(routine) => Ok(cx.call(Call::routine(P::NAME, routine(self)), args, outs).into()),
             Lower::Compose(_) => Err(Error::new(ErrorKind::Internal, "is composed of others and was not expanded")),
             Lower::Todo(why) => {
                 Err(Error::new(ErrorKind::MissingRule, format!("has no lowering rule: {why}")).op(P::NAME))

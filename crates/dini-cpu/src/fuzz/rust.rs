@@ -57,7 +57,7 @@ fn operation(op: &Op, depth: usize, text: &mut String) -> String {
             format!("Op::Assemble {{ boxes: vec![{}] }}", boxes.iter().map(strided).collect::<Vec<_>>().join(", "))
         }
         Op::Call(call) => match call.routine {
-            Some(routine) => format!("Op::Call(calling(Routine::{routine:?}))"),
+            Some(routine) => format!("Op::Call(Call::routine({:?}, Routine::{routine:?}))", call.name),
             None => format!("Op::Call(copying({}))", call.effect),
         },
         Op::While { cond, body, n_cond_captures, n_body_captures } => {

@@ -29,6 +29,15 @@ use panel::{NS_PER_PRODUCT, Panel};
 /// assert_eq!(factor, [2.0, 0.0, 1.0, 2.0]);
 /// ```
 pub fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
+    factors(a, n, out, true);
+}
+
+/// [`cholesky`] without the zeros: what is above the diagonals becomes anything.
+pub(crate) fn cholesky_lower<T: Real>(a: &[T], n: usize, out: &mut [T]) {
+    factors(a, n, out, false);
+}
+
+fn factors<T: Real>(a: &[T], n: usize, out: &mut [T], with_zeros: bool) {
     let size = n * n;
     assert!(
         a.len() == out.len() && (a.is_empty() || size > 0 && a.len().is_multiple_of(size)),
@@ -60,8 +69,8 @@ pub fn cholesky<T: Real>(a: &[T], n: usize, out: &mut [T]) {
             for (a, out) in a.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
                 let ns = |first: usize| (first * first * panel_width) as f64 * NS_PER_PRODUCT;
                 let mut panels = (0..n).step_by(panel_width);
-                let is_factor =
-                    panels.all(|first| !interrupt::must_cut(ns(first) as u32) && panel.factor(a, first, out));
+                let is_factor = panels
+                    .all(|first| !interrupt::must_cut(ns(first) as u32) && panel.factor(a, first, out, with_zeros));
                 if !is_factor {
                     out.fill(T::NAN);
                 }

@@ -32,7 +32,8 @@ impl Block<'_> {
                 let args =
                     node.args.iter().map(|&arg| (self.operand(arg).slot, self.graph.type_of(arg).clone())).collect();
                 let outs = node.outs().map(|v| (self.place(v, Need::Own), self.graph.type_of(v).clone())).collect();
-                self.steps.push(Step::Call { call: call.clone(), origin: node.origin, args, outs });
+                let call = self.graph.needed(call, out);
+                self.steps.push(Step::Call { call, origin: node.origin, args, outs });
             }
             Op::While { cond, body, n_cond_captures, n_body_captures } => {
                 self.while_loop(node, cond, body, *n_cond_captures, *n_body_captures);

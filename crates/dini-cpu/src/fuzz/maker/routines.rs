@@ -2,44 +2,9 @@
 
 use super::Maker;
 use crate::{
-    dtype::{DType, Element},
-    graph::{Call, CallFn, Op, Routine, TensorMut, TensorRef, TensorType},
-    linalg::{self, Real},
+    dtype::DType,
+    graph::{Call, Op, Routine, TensorType},
 };
-use std::sync::Arc;
-
-/// The function of a routine, for each matrix of a batch.
-fn function(routine: Routine) -> Arc<CallFn> {
-    Arc::new(move |args, outs| {
-        match args[0].data.dtype() {
-            DType::F32 => run::<f32>(routine, args, outs),
-            _ => run::<f64>(routine, args, outs),
-        }
-        Ok(())
-    })
-}
-
-fn run<T: Real + Element>(routine: Routine, args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]) {
-    let n = args[0].shape[args[0].shape.len() - 1];
-    let matrices = args[0].data.as_slice::<T>().chunks_exact((n * n).max(1));
-    for (batch, a) in matrices.enumerate() {
-        match routine {
-            Routine::Cholesky => linalg::cholesky(a, n, &mut outs[0].data.as_mut_slice()[batch * n * n..][..n * n]),
-            Routine::Lu => {
-                let [lu, pivots, permutation] = outs else { unreachable!("three results") };
-                let lu = &mut lu.data.as_mut_slice()[batch * n * n..][..n * n];
-                let pivots = &mut pivots.data.as_mut_slice()[batch * n..][..n];
-                linalg::lu(a, n, n, lu, pivots, &mut permutation.data.as_mut_slice()[batch * n..][..n]);
-            }
-            Routine::TriangularSolve { lower, transpose, unit_diagonal } => {
-                let n_rhs = args[1].shape[args[1].shape.len() - 1];
-                let b = &args[1].data.as_slice::<T>()[batch * n * n_rhs..][..n * n_rhs];
-                let x = &mut outs[0].data.as_mut_slice::<T>()[batch * n * n_rhs..][..n * n_rhs];
-                linalg::triangular_solve(a, b, n, n_rhs, x, lower, transpose, unit_diagonal);
-            }
-        }
-    }
-}
 
 impl Maker<'_> {
     /// Calls a routine on matrices of order up to 5, or a little more now and then.
@@ -50,8 +15,7 @@ impl Maker<'_> {
         let square = [&batch[..], &[n, n]].concat();
         let a = self.of(dtype, &square);
         let call = |maker: &mut Self, name, routine, args: &[_], outs: Vec<TensorType>| {
-            let call = Call { name, function: function(routine), effect: false, routine: Some(routine) };
-            maker.graph.push(Op::Call(call), args, outs, 0);
+            maker.graph.push(Op::Call(Call::routine(name, routine)), args, outs, 0);
         };
         match self.choices.below(4) {
             0 => call(self, "cholesky", Routine::Cholesky, &[a], vec![TensorType::new(dtype, &square)]),

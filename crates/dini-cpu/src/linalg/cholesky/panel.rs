@@ -73,9 +73,10 @@ impl<T: Real> Panel<T> {
         self.n_strips * width::<T>()
     }
 
-    /// Computes the rows of L that are the columns of U from `first` on, all before being done, and zeros beside them.
+    /// Computes the rows of L that are the columns of U from `first` on, all before being done. Beside them there are zeros,
+    /// or without these anything.
     /// Whether the matrix is positive definite and finite as far as seen; there is no factor else.
-    pub fn factor(&mut self, a: &[T], first: usize, l: &mut [T]) -> bool {
+    pub fn factor(&mut self, a: &[T], first: usize, l: &mut [T], with_zeros: bool) -> bool {
         let (n, n_rows, width) = (self.n, self.n_rows, width::<T>());
         let strip_len = n_rows * width;
         let end = n.min(first + self.width());
@@ -97,7 +98,7 @@ impl<T: Real> Panel<T> {
             by_level(Subtract { n, n_rows, l: done, n_done: first, rows: 0..first, start, strips, pivots });
             for (idx, (strip, rows)) in strips.chunks_exact(strip_len).zip(rows.chunks_mut(width * n)).enumerate() {
                 write(strip, start + idx * width, 0..first, rows, n);
-                if end < n {
+                if with_zeros && end < n {
                     rows.chunks_exact_mut(n).for_each(|row| row[end..].fill(T::ZERO));
                 }
             }
@@ -119,8 +120,10 @@ impl<T: Real> Panel<T> {
         for (idx, (strip, rows)) in strips.chunks_exact(strip_len).zip(rows).enumerate() {
             let start = first + idx * width;
             write(strip, start, first..end, rows, n);
-            for (row_idx, row) in rows.chunks_exact_mut(n).enumerate() {
-                row[start + row_idx + 1..end].fill(T::ZERO);
+            if with_zeros {
+                for (row_idx, row) in rows.chunks_exact_mut(n).enumerate() {
+                    row[start + row_idx + 1..end].fill(T::ZERO);
+                }
             }
         }
         true
@@ -293,7 +296,7 @@ mod tests {
         panel.elements.fill(T::NAN);
         let mut l = vec![T::NAN; n * n];
         for first in (0..n).step_by(panel.width()) {
-            assert!(panel.factor(a, first, &mut l), "order {n}, {n_strips} strips");
+            assert!(panel.factor(a, first, &mut l, true), "order {n}, {n_strips} strips");
         }
         l
     }

@@ -7,14 +7,7 @@ use crate::{
     prim::{Batch, Form, Jvp, Lower, Primitive, Rules, Transpose, index::operands, to_front},
     trace::{bind, bind1},
 };
-use dini_cpu::{
-    dtype::DType,
-    dtype::Element,
-    graph::{CallError, CallFn, Routine, TensorMut, TensorRef},
-    linalg,
-    linalg::Real,
-};
-use std::sync::Arc;
+use dini_cpu::graph::Routine;
 
 /// L, lower triangular, with (A + Aᵀ)/2 = L Lᵀ, for each matrix of a batch; shapes `batch + [n, n]`.
 ///
@@ -30,16 +23,7 @@ impl Primitive for Cholesky {
             square_shape(a)?;
             Ok(vec![a.clone()])
         },
-        lower: Lower::Routine(|_| {
-            let function: Arc<CallFn> = Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
-                match args[0].data.dtype() {
-                    DType::F32 => factor::<f32>(&args[0], &mut outs[0]),
-                    _ => factor::<f64>(&args[0], &mut outs[0]),
-                }
-                Ok::<(), CallError>(())
-            });
-            (Routine::Cholesky, function)
-        }),
+        lower: Lower::Routine(|_| Routine::Cholesky),
         jvp: Jvp::By(|_, _, y, t| Ok(vec![t[0].as_ref().map(|a_dot| cholesky_jvp(&y[0], a_dot))])),
         transpose: Transpose::NotLinear,
         batch: Batch::By(|p, size, values, axes| {
@@ -48,10 +32,6 @@ impl Primitive for Cholesky {
         form: Form::First,
         samples: || vec![(Cholesky, "f64[1,1]@0.5..2"), (Cholesky, "f32[3,1,1]@0.5..2"), (Cholesky, "f64[2,0,0]")],
     };
-}
-
-fn factor<T: Real + Element>(a: &TensorRef<'_>, out: &mut TensorMut<'_>) {
-    linalg::cholesky(a.data.as_slice::<T>(), a.shape[a.shape.len() - 1], out.data.as_mut_slice::<T>());
 }
 
 pub(crate) fn cholesky(a: &Array) -> Array {

@@ -16,11 +16,9 @@ use crate::{
     trace::bind,
 };
 use dini_cpu::{
-    dtype::{DType, Element},
-    graph::{CallError, CallFn, OutOfBounds, Routine, TensorMut, TensorRef},
-    linalg::{self, Real},
+    dtype::DType,
+    graph::{OutOfBounds, Routine},
 };
-use std::sync::Arc;
 
 /// P A = L U for each matrix of a batch of shape `batch + [m, n]`: the factors packed into one array of that shape (L is
 /// unit lower, U upper), the pivots `i32` `batch + [min(m, n)]`, the permutation `i32` `batch + [m]`.
@@ -39,16 +37,7 @@ impl Primitive for Lu {
             let integers = |k: usize| Aval::new(DType::I32, &[batch, &[k]].concat());
             Ok(vec![a.clone(), integers(m.min(n)), integers(m)])
         },
-        lower: Lower::Routine(|_| {
-            let function: Arc<CallFn> = Arc::new(|args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
-                match args[0].data.dtype() {
-                    DType::F32 => factor::<f32>(&args[0], outs),
-                    _ => factor::<f64>(&args[0], outs),
-                }
-                Ok::<(), CallError>(())
-            });
-            (Routine::Lu, function)
-        }),
+        lower: Lower::Routine(|_| Routine::Lu),
         jvp: Jvp::By(|_, _, y, t| Ok(vec![t[0].as_ref().map(|a_dot| lu_jvp(&y[0], &y[2], a_dot)), None, None])),
         transpose: Transpose::NotLinear,
         batch: Batch::By(|p, size, values, axes| {
@@ -68,19 +57,6 @@ impl Primitive for Lu {
             ]
         },
     };
-}
-
-fn factor<T: Real + Element>(a: &TensorRef<'_>, outs: &mut [TensorMut<'_>]) {
-    let [lu, pivots, permutation] = outs else { return };
-    let (m, n) = (a.shape[a.shape.len() - 2], a.shape[a.shape.len() - 1]);
-    linalg::lu(
-        a.data.as_slice::<T>(),
-        m,
-        n,
-        lu.data.as_mut_slice::<T>(),
-        pivots.data.as_mut_slice::<i32>(),
-        permutation.data.as_mut_slice::<i32>(),
-    );
 }
 
 /// Zeros behind the entries of an axis, up to `extent` entries.

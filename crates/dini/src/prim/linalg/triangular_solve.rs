@@ -11,12 +11,7 @@ use crate::{
     shape::Aval,
     trace::{bind, bind1},
 };
-use dini_cpu::{
-    dtype::{DType, Element},
-    graph::{CallError, CallFn, Routine, TensorMut, TensorRef},
-    linalg::{self, Real},
-};
-use std::sync::Arc;
+use dini_cpu::graph::Routine;
 
 /// `(a, b)`: X with A X = B, or Aᵀ X = B, for each matrix of a batch; A has shape `batch + [n, n]`, B and X
 /// `batch + [n, k]`.
@@ -37,17 +32,10 @@ impl Primitive for TriangularSolve {
     const NAME: &'static str = "triangular_solve";
     const RULES: Rules<Self> = Rules {
         infer: |_, avals| infer(avals),
-        lower: Lower::Routine(|p| {
-            let p = *p;
-            let function: Arc<CallFn> = Arc::new(move |args: &[TensorRef<'_>], outs: &mut [TensorMut<'_>]| {
-                match args[0].data.dtype() {
-                    DType::F32 => p.solve::<f32>(args, &mut outs[0]),
-                    _ => p.solve::<f64>(args, &mut outs[0]),
-                }
-                Ok::<(), CallError>(())
-            });
-            let TriangularSolve { lower, transpose, unit_diagonal } = p;
-            (Routine::TriangularSolve { lower, transpose, unit_diagonal }, function)
+        lower: Lower::Routine(|&TriangularSolve { lower, transpose, unit_diagonal }| Routine::TriangularSolve {
+            lower,
+            transpose,
+            unit_diagonal,
         }),
         jvp: Jvp::By(|p, x, y, t| Ok(vec![p.jvp(&x[0], &y[0], t)])),
         transpose: Transpose::By(triangular_solve_transpose),
@@ -92,13 +80,6 @@ fn infer(avals: &[Aval]) -> Result<Vec<Aval>> {
 }
 
 impl TriangularSolve {
-    fn solve<T: Real + Element>(self, args: &[TensorRef<'_>], out: &mut TensorMut<'_>) {
-        let (n, n_rhs) = (args[1].shape[args[1].shape.len() - 2], args[1].shape[args[1].shape.len() - 1]);
-        let (a, b) = (args[0].data.as_slice::<T>(), args[1].data.as_slice::<T>());
-        let x = out.data.as_mut_slice::<T>();
-        linalg::triangular_solve(a, b, n, n_rhs, x, self.lower, self.transpose, self.unit_diagonal);
-    }
-
     // A X = B gives Ȧ X + A Ẋ = Ḃ, so Ẋ = A⁻¹ (Ḃ − Ȧ X): one solve. Here A stands for the triangle that is read, so what
     // is not read drops out of Ȧ; with a unit diagonal that includes the diagonal. Transposed alike with Ȧᵀ.
     fn jvp(self, a: &Array, x: &Array, t: &[Option<Array>]) -> Option<Array> {
