@@ -202,3 +202,39 @@ fn threads<T: Send + Sync + Clone>() {}
 fn structures_cross_threads() {
     threads::<TreeDef>();
 }
+
+/// A tree without leaves goes through everything that takes a tree.
+#[test]
+fn trees_without_leaves() -> Result<()> {
+    let one = || Array::from(1.0);
+    let none: [(&str, fn() -> Result<()>); 14] = [
+        ("jit", || jit(|(): ()| ())(())),
+        ("grad", || grad(|(): ()| Array::from(1.0))(())),
+        ("vmap", || vmap_with(Vmap::new().axis_size(2), |(): ()| ())(())),
+        ("linearize", || linearize(|(): ()| (), ()).and_then(|((), df)| df(()))),
+        ("vjp", || vjp(|(): ()| (), ()).and_then(|((), back)| back(()))),
+        ("linear_transpose", || linear_transpose(|(): ()| (), ())(())),
+        ("checkpoint", || checkpoint(|(): ()| ())(())),
+        ("while_loop", || while_loop(|(): ()| Array::from(false), |(): ()| (), ())),
+        ("fori_loop", || fori_loop(0, 3, |_, (): ()| (), ())),
+        ("cond", || cond(&Array::from(true), |(): ()| (), |(): ()| (), ())),
+        ("host_call", || host_call(|(): ()| (), &(), ())),
+        ("custom_root", || custom_root(|(): ()| (), (), |_, ()| (), |_, ()| ())),
+        ("define_implicit_gradient", || define_implicit_gradient(|(): ()| (), (), |_, ()| ())),
+        ("custom_linear_solve", || custom_linear_solve(|(): ()| (), (), |_, ()| ())),
+    ];
+    for (what, run) in none {
+        run().unwrap_or_else(|e| panic!("{what}: {e}"));
+        jit(|(): ()| run())(()).unwrap_or_else(|e| panic!("jit of {what}: {e}"));
+        let slope = grad(|x: Array| run().map(|()| &x * &x))(one());
+        assert_eq!(slope?.item::<f64>()?, 2.0, "beside {what}");
+        let lanes = vmap(|x: Array| run().map(|()| x * 2.0))(Array::from(vec![1.0, 2.0]));
+        assert_eq!(lanes?.to_vec::<f64>()?, [2.0, 4.0], "beside {what}");
+    }
+    let (y, t) = jvp(|(): ()| one(), (), ())?;
+    assert_eq!((y.item::<f64>()?, t.item::<f64>()?), (1.0, 0.0));
+    jacfwd(|(): ()| one())(())?;
+    jacrev(|_: Array| ())(one())?;
+    hessian(|(): ()| one())(())?;
+    Ok(())
+}
