@@ -34,6 +34,8 @@ pub(super) struct Boxes {
     /// At most so many points at a time.
     longest: usize,
     all: Vec<Rows>,
+    /// Whether rows are copied anywhere.
+    has_copies: bool,
 }
 
 /// The rows of one box.
@@ -45,6 +47,9 @@ struct Rows {
     to: Place,
     /// How many rows the innermost axis has.
     per_axis: usize,
+    /// From the address for one row to that for the next, within the innermost axis if it has several, and the one around
+    /// it else.
+    step: isize,
     of: Kind,
 }
 
@@ -116,7 +121,8 @@ impl Boxes {
         let row = accesses.clone().filter_map(extent).min();
         let (len, is_any) = (kernel.len, row.is_some() || accesses.filter_map(period).next().is_some());
         let row = row.unwrap_or(len);
-        is_any.then_some(Boxes { row, longest_copy: len.min(MAX_COPIED), longest: len, all: vec![] })
+        let longest_copy = len.min(MAX_COPIED);
+        is_any.then_some(Boxes { row, longest_copy, longest: len, all: vec![], has_copies: false })
     }
 
     /// Points per row; all of them, if nothing has rows.
@@ -147,27 +153,44 @@ impl Boxes {
     /// Adds what is laid out of points that repeat; the address goes to another place.
     pub fn add_repeated(&mut self, from: Place, to: Place, period: usize) {
         self.longest = self.longest_copy;
-        self.all.push(Rows { from, to, per_axis: 1, of: Kind::Repeated { period } });
+        self.add(from, to, from.dtype.size() as isize, Kind::Repeated { period });
     }
 
     /// Adds a box of an operand; its address for a row goes to another place.
     pub fn add_strided(&mut self, from: Place, to: Place, strided: Strided) {
-        let per_axis = strided.shape.last().map_or(1, |n| n / self.row);
-        self.all.push(Rows { from, to, per_axis, of: Kind::Strided(strided) });
+        self.add(from, to, from.dtype.size() as isize, Kind::Strided(strided));
     }
 
     /// Adds numbers, of which that for a row goes to a place: for each point what its own number must be added to, or
     /// where all of the row are the same, that.
     pub fn add_count(&mut self, to: Place, strided: Strided) {
-        let per_axis = strided.shape.last().map_or(1, |n| n / self.row);
-        self.all.push(Rows { from: to, to, per_axis, of: Kind::Count(strided) });
+        self.add(to, to, 1, Kind::Count(strided));
     }
 
     /// The same for a box that reaches beyond the operand, of so many elements, with space for copies.
     pub fn add_padded(&mut self, from: Place, len: usize, to: Place, copy: Place, padded: Padded) {
         self.longest = self.longest_copy;
-        let per_axis = padded.row() / self.row;
-        self.all.push(Rows { from, to, per_axis, of: Kind::Padded { len, copy, padded } });
+        self.has_copies = true;
+        self.add(from, to, 0, Kind::Padded { len, copy, padded });
+    }
+
+    /// Adds a box, of elements of this size.
+    fn add(&mut self, from: Place, to: Place, size: isize, of: Kind) {
+        let (per_axis, step) = match &of {
+            Kind::Repeated { .. } => (1, -(self.row as isize) * size),
+            Kind::Padded { padded, .. } => (padded.row() / self.row, 0),
+            Kind::Strided(Strided { shape, strides, .. }) | Kind::Count(Strided { shape, strides, .. }) => {
+                let per_axis = shape.last().map_or(1, |n| n / self.row);
+                let from_row_to_row = match strides[..] {
+                    [.., stride, _] if per_axis == 1 => stride,
+                    _ => strides.last().map_or(0, |stride| stride * self.row as isize),
+                };
+                // Addresses are those of the run's first point.
+                let along = if to.is_uniform { 0 } else { self.row as isize };
+                (per_axis, (from_row_to_row - along) * size)
+            }
+        };
+        self.all.push(Rows { from, to, per_axis, step, of });
     }
 
     /// For each row, part of one, or several of them, of points `start..end`: sets the addresses, as if point `start`
@@ -194,13 +217,20 @@ impl Boxes {
                 // SAFETY: promised by the caller.
                 bases[rows.to.base as usize] = unsafe { rows.address(bases, self.row, part) };
             }
+            let mut n_followers = if part.n_rows == 1 { self.followers(part.row) } else { 0 };
             run(bases, from, from + part.n);
-            from += part.n;
-            part.first = from;
-            part.before += part.n;
-            part.column += part.n;
-            if part.column >= self.row {
-                (part.row, part.column) = (part.row + part.n_rows, 0);
+            part = part.next(self.row);
+            from = part.first;
+            while n_followers > 0 && end - from >= self.row {
+                for rows in &self.all {
+                    let address = &mut bases[rows.to.base as usize];
+                    *address = address.wrapping_offset(rows.step);
+                }
+                run(bases, from, from + self.row);
+                (part.n_rows, part.n) = (1, self.row);
+                part = part.next(self.row);
+                from = part.first;
+                n_followers -= 1;
             }
         }
     }
@@ -215,6 +245,13 @@ impl Boxes {
             n = n.min(rows.side_by_side(self.row, row));
         }
         n
+    }
+
+    /// How many rows follow one by the [steps](Rows::step) of all boxes.
+    fn followers(&self, row: usize) -> usize {
+        let followers = |rows: &Rows| rows.evenly_spaced(self.row, row) - 1;
+        let ends_with_rows = !self.has_copies && self.row <= self.longest;
+        if ends_with_rows { self.all.iter().map(followers).min().unwrap_or(0) } else { 0 }
     }
 }
 
@@ -232,6 +269,15 @@ struct Part {
     before: usize,
 }
 
+impl Part {
+    /// What comes after it, for rows of so many points: its first point.
+    fn next(self, row_len: usize) -> Part {
+        let Part { first, row, column, n_rows, n, before } = self;
+        let (row, column) = if column + n >= row_len { (row + n_rows, 0) } else { (row, column + n) };
+        Part { first: first + n, row, column, before: before + n, ..self }
+    }
+}
+
 impl Rows {
     /// How many rows from one on one address serves, of points in a box or, where rows are copied, of a copy.
     #[inline]
@@ -240,14 +286,22 @@ impl Rows {
             Kind::Repeated { .. } => usize::MAX,
             Kind::Padded { .. } if self.per_axis > 1 => 1,
             Kind::Padded { padded, .. } => padded.alike(row),
+            Kind::Strided(_) | Kind::Count(_) if self.step == 0 => self.evenly_spaced(row_len, row),
+            Kind::Strided(_) | Kind::Count(_) => 1,
+        }
+    }
+
+    /// How many rows from one on are [so far](Rows::step) apart.
+    #[inline]
+    fn evenly_spaced(&self, row_len: usize, row: usize) -> usize {
+        match &self.of {
+            Kind::Repeated { period } if *period == row_len => usize::MAX,
+            Kind::Repeated { .. } | Kind::Padded { .. } => 1,
             Kind::Strided(_) | Kind::Count(_) if self.per_axis > 1 => self.per_axis - row % self.per_axis,
-            Kind::Strided(Strided { shape, strides, .. }) | Kind::Count(Strided { shape, strides, .. }) => {
-                let step = if self.to.is_uniform { 0 } else { row_len as isize };
-                match (&shape[..], &strides[..]) {
-                    ([.., n, _], [.., stride, _]) if *stride == step => n - row % n,
-                    _ => 1,
-                }
-            }
+            Kind::Strided(Strided { shape, .. }) | Kind::Count(Strided { shape, .. }) => match shape[..] {
+                [.., n, _] => n - row % n,
+                _ => 1,
+            },
         }
     }
 
