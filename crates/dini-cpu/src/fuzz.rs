@@ -22,7 +22,10 @@ use crate::{
 pub use choices::{Choices, SplitMix, shrink};
 use elements::{Numbers, elements};
 use maker::{Taste, random_graph};
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 /// A graph and lists of inputs.
 pub struct Case {
@@ -47,9 +50,11 @@ impl Case {
         Case { graph, numbers: Numbers::Any, runs: vec![inputs] }
     }
 
-    /// Rust code that builds the graph and the inputs, and the schedule.
+    /// Rust code that builds the graph and the inputs, and the schedule, if there is one.
     pub fn describe(&self) -> String {
-        format!("{}\n/*\n{}{}*/\n", rust::code(&self.graph, &self.runs), self.graph, schedule::schedule(&self.graph))
+        let schedule = catch_unwind(AssertUnwindSafe(|| schedule::schedule(&self.graph).to_string()));
+        let schedule = schedule.unwrap_or_else(|_| "no schedule: making it panics\n".to_owned());
+        format!("{}\n/*\n{}{schedule}*/\n", rust::code(&self.graph, &self.runs), self.graph)
     }
 
     /// The case without what its failure does not need: operations, outputs, and the second run.

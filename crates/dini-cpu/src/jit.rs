@@ -40,6 +40,7 @@ use encode::{Assembler, Isa};
 use lanes::{Function, Kind, Lanes, Op};
 use memory::Code;
 pub(crate) use request::{Accumulators, Fold, Lanewise, Request, Single, Source, accumulates, gathers};
+use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 
 /// Code of a program in the making.
@@ -81,6 +82,8 @@ struct Streaming {
     round: usize,
     /// Positions in the table of addresses that it writes to.
     to: Vec<u32>,
+    /// The entry of the table that says whether a run uses it.
+    choice: u32,
 }
 
 /// Bytes of the widest vector; points from a multiple of a quarter of it on stand at multiples of it.
@@ -89,6 +92,11 @@ const STREAM_ALIGNMENT: usize = 64;
 /// Rounds of several groups are for kernels of at least this many rounds.
 const GROUPS_PER_ROUND: u8 = 2;
 const MIN_ROUNDS: usize = 4;
+
+/// Where points are combined with accumulators in turns, a round waits until the one before has written these. So rounds
+/// of kernels with at most so many instructions, which would wait most of the time, have more groups.
+const GROUPS_THAT_COMBINE: u8 = 8;
+const MAX_THAT_COMBINE: usize = 16;
 
 /// Rounds of several groups are for kernels of at most this many instructions: longer ones keep the processor busy, with
 /// wide vectors sooner than with short ones.
@@ -132,27 +140,30 @@ impl Assembly {
         let row = lanes.row;
         // The points of a row that are left would need code for one group.
         let has_whole = |round: usize| row.is_none_or(|row| row.is_multiple_of(round));
-        let round = GROUPS_PER_ROUND as usize * lanes.n_lanes;
-        let mut rounds = None;
-        if request.run >= MIN_ROUNDS * round && has_whole(round) && n_instructions <= max_instructions(self.isa) {
-            let mut lanes = lower::lower(self.isa, request, GROUPS_PER_ROUND);
-            rounds = self.append(&mut lanes, Extent::Points, true).map(|entry| (entry, emit::round(&lanes)));
-        }
-        let mut streaming = None;
-        if request.streams && has_whole(rounds.map_or(lanes.n_lanes, |(_, round)| round)) {
-            streaming = self.streaming(request, rounds.is_some());
-        }
+        let combines = request.folds.iter().any(|fold| fold.accumulators == Accumulators::InTurns);
+        let more = (combines && n_instructions <= MAX_THAT_COMBINE).then_some(GROUPS_THAT_COMBINE);
+        let pays = |n_groups: u8| {
+            let round = n_groups as usize * lanes.n_lanes;
+            request.run >= MIN_ROUNDS * round && has_whole(round) && n_instructions <= max_instructions(self.isa)
+        };
+        let n_groups = more.into_iter().chain([GROUPS_PER_ROUND]).filter(|&n_groups| pays(n_groups));
+        let rounds = n_groups.collect::<SmallVec<[u8; 2]>>().into_iter().find_map(|n_groups| {
+            let mut lanes = lower::lower(self.isa, request, n_groups);
+            self.append(&mut lanes, Extent::Points, true).map(|entry| (entry, emit::round(&lanes)))
+        });
+        let of_choice = request.past_caches.filter(|_| has_whole(rounds.map_or(lanes.n_lanes, |(_, round)| round)));
+        let streaming = of_choice.and_then(|choice| self.streaming(request, choice, rounds.is_some()));
         Some(Machine { module: self.module.clone(), entry, row, rounds, streaming })
     }
 
-    /// Compiles a kernel to code that writes past the caches.
-    fn streaming(&mut self, request: &Request<'_>, has_rounds: bool) -> Option<Streaming> {
+    /// Compiles a kernel to code that writes past the caches, where an entry of the table says so.
+    fn streaming(&mut self, request: &Request<'_>, choice: u32, has_rounds: bool) -> Option<Streaming> {
         let mut lanes = lower::lower(self.isa, request, if has_rounds { GROUPS_PER_ROUND } else { 1 });
         lanes.streams = true;
         let written = lanes.stores.iter().map(|store| &lanes.operands[store.to as usize]);
         let to: Vec<u32> = written.filter(|operand| emit::streams(operand)).map(|operand| operand.base).collect();
         let entry = self.append(&mut lanes, Extent::Points, false)?;
-        (!to.is_empty()).then(|| Streaming { entry, round: emit::round(&lanes), to })
+        (!to.is_empty()).then(|| Streaming { entry, round: emit::round(&lanes), to, choice })
     }
 
     /// Compiles [small](is_small) steps, of which what is `needed` counts; `None` if they are not handled, too long, or
@@ -223,7 +234,7 @@ impl Assembly {
 }
 
 impl Machine {
-    /// Runs over points `start..end` of a run that began at point `first`.
+    /// Runs over points `start..end` of a run that began at point `first`, for which [`Machine::choose_stores`] was asked.
     ///
     /// # Safety
     /// The table must hold the addresses that the request named: of point 0 of what is accessed by points, of point
@@ -239,7 +250,7 @@ impl Machine {
             function(table.as_ptr(), from, to, from - first, column(from));
         };
         let mut rest = start;
-        let streaming = self.streaming.as_ref().filter(|streaming| streaming.fits(table, start));
+        let streaming = self.streaming.as_ref().filter(|streaming| streaming.serves(table, start));
         if let Some((entry, round)) = streaming.map(|code| (code.entry, code.round)).or(self.rounds)
             && column(start).is_multiple_of(round)
         {
@@ -255,17 +266,19 @@ impl Machine {
 }
 
 impl Streaming {
-    /// Whether the points from one on stand where such stores may go.
-    fn fits(&self, table: &[*mut u8], start: usize) -> bool {
-        let is_aligned = |&to: &u32| (table[to as usize] as usize).is_multiple_of(STREAM_ALIGNMENT);
-        start.is_multiple_of(STREAM_ALIGNMENT / 4) && self.to.iter().all(is_aligned)
+    /// Whether the run chose this code and the points from one on stand where its stores may go.
+    fn serves(&self, table: &[*mut u8], start: usize) -> bool {
+        !table[self.choice as usize].is_null() && start.is_multiple_of(STREAM_ALIGNMENT / 4)
     }
 }
 
 impl Machine {
-    /// Whether a run from point 0 on writes past the caches.
-    pub fn is_past_caches(&self, table: &[*mut u8]) -> bool {
-        self.streaming.as_ref().is_some_and(|streaming| streaming.fits(table, 0))
+    /// Decides for a run, in an entry of the table, whether it writes past the caches.
+    pub fn choose_stores(&self, table: &mut [*mut u8]) -> bool {
+        let Some(Streaming { to, choice, .. }) = &self.streaming else { return false };
+        let is_past_caches = to.iter().all(|&to| (table[to as usize] as usize).is_multiple_of(STREAM_ALIGNMENT));
+        table[*choice as usize] = std::ptr::without_provenance_mut(usize::from(is_past_caches));
+        is_past_caches
     }
 
     /// Lets what is written stay in the caches.

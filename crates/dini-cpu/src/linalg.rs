@@ -33,4 +33,5 @@ pub use dot::{DotPlan, dot};
 pub use ldu::{LduMut, ldu};
 pub use lu::lu;
 pub use real::{Real, Ring};
+pub(crate) use transpose::{LANES, runs_to_columns};
 pub use triangular::triangular_solve;

@@ -4,6 +4,8 @@
 //! [`N_ACCUMULATORS`] that elements take in turns, between tiles by a [`Cascade`], so that the rounding error grows with
 //! the logarithm of the length, as in pairwise summation (Higham, "The accuracy of floating point summation", 1993).
 
+mod runs;
+
 use super::{
     places,
     running::{self, Running},
@@ -15,6 +17,7 @@ use crate::{
     math::{Scalar, Slice, SliceMut, level::multiversion},
     schedule::Places,
 };
+use runs::{even_runs_of, joined, run_of, runs_abreast_of, short_runs_of, uneven_runs_of};
 use std::marker::PhantomData;
 
 /// Number of partial results that one level of a cascade combines one after the other.
@@ -50,6 +53,8 @@ pub(super) trait Fold<T> {
     const IDENTITY: T;
     /// What changes nothing that is combined with it.
     const NEUTRAL: T = Self::IDENTITY;
+    /// Whether it takes so long that the processor should combine several runs at a time.
+    const IS_SLOW: bool = false;
     fn fold(a: T, b: T) -> T;
 }
 
@@ -79,16 +84,13 @@ fold! {
         [u8 u32 u64 i32 i64] 1, |a, b| a.wrapping_mul(b);
         [bool] true, |a, b| a & b;
     }
-    // The larger zero is the positive one; NaN wins.
     Max {
-        [f32 f64] -1.0 / 0.0, |a, b| if a > b || a.is_nan() || (a == b && b.is_sign_negative()) { a } else { b };
         [u8 u32 u64] 0, |a, b| a.max(b);
         [i32] i32::MIN, |a, b| a.max(b);
         [i64] i64::MIN, |a, b| a.max(b);
         [bool] false, |a, b| a | b;
     }
     Min {
-        [f32 f64] 1.0 / 0.0, |a, b| if a < b || a.is_nan() || (a == b && a.is_sign_negative()) { a } else { b };
         [u8] u8::MAX, |a, b| a.min(b);
         [u32] u32::MAX, |a, b| a.min(b);
         [u64] u64::MAX, |a, b| a.min(b);
@@ -119,59 +121,34 @@ macro_rules! sums_of_floats {
 }
 sums_of_floats! { f32 f64 }
 
-/// Element i to accumulator i modulo their number, then those together.
-#[inline(always)]
-fn run_of<T: Scalar, F: Fold<T>>(x: &[T]) -> T {
-    let mut accumulators = [F::IDENTITY; N_ACCUMULATORS];
-    let (chunks, rest) = x.as_chunks::<N_ACCUMULATORS>();
-    for chunk in chunks {
-        for (accumulator, &x) in accumulators.iter_mut().zip(chunk) {
-            *accumulator = F::fold(*accumulator, x);
-        }
-    }
-    for (accumulator, &x) in accumulators.iter_mut().zip(rest) {
-        *accumulator = F::fold(*accumulator, x);
-    }
-    joined::<T, F>(accumulators)
-}
-
-/// Runs of so many elements, one after the other: what is left of one is read with the beginning of the next.
-#[inline(always)]
-fn runs_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T], len: usize) {
-    let (n_whole, n_rest) = (len - len % N_ACCUMULATORS, len % N_ACCUMULATORS);
-    for (i, out) in out.iter_mut().enumerate() {
-        let run = &x[i * len..(i + 1) * len];
-        let rest = x[i * len + n_whole..].first_chunk::<N_ACCUMULATORS>();
-        let Some(rest) = rest.filter(|_| n_rest > 0) else {
-            *out = run_of::<T, F>(run);
-            continue;
-        };
-        let mut accumulators = [F::IDENTITY; N_ACCUMULATORS];
-        for chunk in run.as_chunks::<N_ACCUMULATORS>().0 {
-            for (accumulator, &x) in accumulators.iter_mut().zip(chunk) {
-                *accumulator = F::fold(*accumulator, x);
+/// The larger zero is the positive one; NaN wins. By selections alone, so that vectors of accumulators are joined.
+macro_rules! extrema_of_floats {
+    ($($t:ty)*) => { $(
+        impl Fold<$t> for Max {
+            const IDENTITY: $t = <$t>::NEG_INFINITY;
+            const IS_SLOW: bool = true;
+            #[inline(always)]
+            fn fold(a: $t, b: $t) -> $t {
+                let of_equals = if b.is_sign_negative() { a } else { b };
+                let larger = if a > b { a } else { b };
+                let larger = if a == b { of_equals } else { larger };
+                if a.is_nan() { a } else { larger }
             }
         }
-        for (k, accumulator) in accumulators.iter_mut().enumerate() {
-            let folded = F::fold(*accumulator, rest[k]);
-            *accumulator = if k < n_rest { folded } else { *accumulator };
+        impl Fold<$t> for Min {
+            const IDENTITY: $t = <$t>::INFINITY;
+            const IS_SLOW: bool = true;
+            #[inline(always)]
+            fn fold(a: $t, b: $t) -> $t {
+                let of_equals = if a.is_sign_negative() { a } else { b };
+                let smaller = if a < b { a } else { b };
+                let smaller = if a == b { of_equals } else { smaller };
+                if a.is_nan() { a } else { smaller }
+            }
         }
-        *out = joined::<T, F>(accumulators);
-    }
+    )* };
 }
-
-/// The upper half into the lower one, until one is left.
-#[inline(always)]
-fn joined<T: Scalar, F: Fold<T>>(mut accumulators: [T; N_ACCUMULATORS]) -> T {
-    let mut half = N_ACCUMULATORS / 2;
-    while half > 0 {
-        for i in 0..half {
-            accumulators[i] = F::fold(accumulators[i], accumulators[i + half]);
-        }
-        half /= 2;
-    }
-    accumulators[0]
-}
+extrema_of_floats! { f32 f64 }
 
 #[inline(always)]
 fn rows_of<T: Scalar, F: Fold<T>>(x: &[T], out: &mut [T]) {
@@ -247,11 +224,33 @@ multiversion! {
         rows_of::<P::Element, P::Fold>(x.typed(), out.typed());
     }
 
-    fn blocks<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, reduced: usize, inner: usize) {
+    /// Runs of fewer elements than there are accumulators.
+    fn short_runs<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, len: usize) {
+        let (x, out) = (x.typed::<P::Element>(), out.typed::<P::Element>());
+        match len {
+            2 => short_runs_of::<_, P::Fold, 2>(x, out),
+            3 => short_runs_of::<_, P::Fold, 3>(x, out),
+            4 => short_runs_of::<_, P::Fold, 4>(x, out),
+            5 => short_runs_of::<_, P::Fold, 5>(x, out),
+            6 => short_runs_of::<_, P::Fold, 6>(x, out),
+            7 => short_runs_of::<_, P::Fold, 7>(x, out),
+            _ if P::Fold::IS_SLOW => runs_abreast_of::<_, P::Fold>(x, out, len),
+            _ => narrow_blocks_of::<_, P::Fold, 1>(x, out, len),
+        }
+    }
+
+    fn even_runs<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, len: usize) {
+        even_runs_of::<P::Element, P::Fold>(x.typed(), out.typed(), len);
+    }
+
+    fn uneven_runs<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, len: usize) {
+        uneven_runs_of::<P::Element, P::Fold>(x.typed(), out.typed(), len);
+    }
+
+    /// Blocks of rows.
+    fn blocks_of_rows<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, reduced: usize, inner: usize) {
         let (x, out) = (x.typed::<P::Element>(), out.typed::<P::Element>());
         match inner {
-            1 if reduced < N_ACCUMULATORS => narrow_blocks_of::<_, P::Fold, 1>(x, out, reduced),
-            1 => runs_of::<_, P::Fold>(x, out, reduced),
             2 => narrow_blocks_of::<_, P::Fold, 2>(x, out, reduced),
             3 => narrow_blocks_of::<_, P::Fold, 3>(x, out, reduced),
             4 => narrow_blocks_of::<_, P::Fold, 4>(x, out, reduced),
@@ -261,6 +260,17 @@ multiversion! {
             8 => narrow_blocks_of::<_, P::Fold, 8>(x, out, reduced),
             _ => wide_blocks_of::<_, P::Fold>(x, out, reduced, inner),
         }
+    }
+}
+
+/// Each kind of block in a function of its own: beside others, the compiler holds the accumulators of runs in shorter
+/// vectors, and sums of 16 to 128 elements take up to 1.9 times as long.
+fn blocks<P: Folding>(x: Slice<'_>, out: SliceMut<'_>, reduced: usize, inner: usize) {
+    match inner {
+        1 if reduced < N_ACCUMULATORS => short_runs::<P>(x, out, reduced),
+        1 if reduced.is_multiple_of(N_ACCUMULATORS) => even_runs::<P>(x, out, reduced),
+        1 => uneven_runs::<P>(x, out, reduced),
+        _ => blocks_of_rows::<P>(x, out, reduced, inner),
     }
 }
 

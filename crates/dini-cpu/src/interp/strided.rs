@@ -1,23 +1,42 @@
-//! Copies between dense runs and strided boxes.
+//! Copies between dense runs and strided boxes: row by row, or where rows are short [block by block](blocks).
+
+mod blocks;
 
 use crate::{
     graph::Strided,
     kernel::Padded,
     math::{Scalar, SliceMut},
 };
+use blocks::Inner;
 
 /// Boxes of at most this rank are walked without allocating.
 const STACK_RANK: usize = 8;
 
+/// The axes of a box, or those around the innermost ones.
+#[derive(Clone, Copy)]
+struct Axes<'a> {
+    shape: &'a [usize],
+    strides: &'a [isize],
+    offset: usize,
+}
+
+impl<'a> Axes<'a> {
+    /// Those of a box but for so many of the innermost.
+    fn around(strided: &'a Strided, n_inner: usize) -> Axes<'a> {
+        let n = strided.shape.len() - n_inner;
+        Axes { shape: &strided.shape[..n], strides: &strided.strides[..n], offset: strided.offset }
+    }
+}
+
 /// Calls `visit` with place and number of points of each run along the innermost axis, over the points
-/// `start..start + n` of a box.
+/// `start..start + n`.
 #[inline(always)]
-fn for_each_run(strided: &Strided, start: usize, n: usize, mut visit: impl FnMut(usize, usize)) {
+fn for_each_run(axes: Axes<'_>, start: usize, n: usize, mut visit: impl FnMut(usize, usize)) {
     if n == 0 {
         return;
     }
-    let (shape, strides) = (&strided.shape[..], &strided.strides[..]);
-    let Some(last) = shape.len().checked_sub(1) else { return visit(strided.offset, n) };
+    let Axes { shape, strides, offset } = axes;
+    let Some(last) = shape.len().checked_sub(1) else { return visit(offset, n) };
     let (mut on_stack, mut on_heap) = ([0; STACK_RANK], vec![]);
     let at: &mut [usize] = if shape.len() <= STACK_RANK {
         &mut on_stack[..shape.len()]
@@ -25,7 +44,7 @@ fn for_each_run(strided: &Strided, start: usize, n: usize, mut visit: impl FnMut
         on_heap.resize(shape.len(), 0);
         &mut on_heap
     };
-    let (mut rest, mut place) = (start, strided.offset as isize);
+    let (mut rest, mut place) = (start, offset as isize);
     for axis in (0..shape.len()).rev() {
         at[axis] = rest % shape[axis];
         rest /= shape[axis];
@@ -57,9 +76,12 @@ fn for_each_run(strided: &Strided, start: usize, n: usize, mut visit: impl FnMut
 
 /// Reads the points `start..start + out.len()` of a box of a tensor.
 pub(super) fn read<T: Copy>(strided: &Strided, from: &[T], start: usize, out: &mut [T]) {
+    if let Some(inner) = Inner::of(strided) {
+        return blocks::read(strided, inner, from, start, out);
+    }
     let stride = strided.strides.last().copied().unwrap_or(0);
     let mut done = 0;
-    for_each_run(strided, start, out.len(), |place, n| {
+    for_each_run(Axes::around(strided, 0), start, out.len(), |place, n| {
         read_run(from, place, stride, &mut out[done..done + n]);
         done += n;
     });
@@ -76,7 +98,12 @@ fn read_run<T: Copy>(from: &[T], place: usize, stride: isize, out: &mut [T]) {
                 *out = *x;
             }
         }
-        ..0 => {
+        -1 => {
+            for (out, x) in out.iter_mut().zip(from[..=place].iter().rev()) {
+                *out = *x;
+            }
+        }
+        ..-1 => {
             for (out, x) in out.iter_mut().zip(from[..=place].iter().rev().step_by(stride.unsigned_abs())) {
                 *out = *x;
             }
@@ -149,7 +176,7 @@ fn read_padded_row<T: Copy>(padded: &Padded, row: Option<isize>, column: usize, 
 pub(super) fn write<T: Copy>(strided: &Strided, from: &[T], to: &mut [T]) {
     let stride = strided.strides.last().copied().unwrap_or(0);
     let mut done = 0;
-    for_each_run(strided, 0, from.len(), |place, n| {
+    for_each_run(Axes::around(strided, 0), 0, from.len(), |place, n| {
         let from = &from[done..done + n];
         match stride {
             1 => to[place..place + n].copy_from_slice(from),
@@ -174,7 +201,7 @@ pub(super) fn count(strided: &Strided, start: usize, out: SliceMut<'_>) {
     fn fill<T: Scalar>(strided: &Strided, start: usize, out: &mut [T], number: impl Fn(usize) -> T) {
         let stride = strided.strides.last().copied().unwrap_or(0);
         let mut done = 0;
-        for_each_run(strided, start, out.len(), |place, n| {
+        for_each_run(Axes::around(strided, 0), start, out.len(), |place, n| {
             for (i, out) in out[done..done + n].iter_mut().enumerate() {
                 *out = number(place.wrapping_add_signed(i as isize * stride));
             }
@@ -227,7 +254,7 @@ mod tests {
     #[track_caller]
     fn check(shape: &[usize], strides: &[isize], offset: usize) {
         let strided = Strided { shape: shape.to_vec(), strides: strides.to_vec(), offset };
-        let from: Vec<u32> = (0..60).collect();
+        let from: Vec<u32> = (0..400).collect();
         let mut expected = vec![];
         strided.for_each_index(|i| expected.push(i as u32));
         for start in 0..expected.len() {
@@ -292,5 +319,30 @@ mod tests {
         check(&[2, 3, 2], &[0, 7, 2], 1);
         check(&[3, 2], &[1, 0], 5);
         check(&[2; 9], &[0, 0, 0, 1, 2, 4, 8, 16, 0], 0);
+    }
+
+    /// Rows of any short length: the same ones, parts of longer ones, single elements, columns and backward.
+    #[test]
+    fn short_rows() {
+        for row in (2..10).chain([17, 31, 63, 64]) {
+            let n = (150 / row).max(3);
+            let across = n as isize;
+            check(&[n, row], &[0, 1], 3);
+            check(&[n, row], &[row as isize + 1, 1], 3);
+            check(&[n, row], &[-1, 0], n);
+            check(&[n, row], &[1, across], 3);
+            check(&[n, row], &[row as isize, -1], row);
+            check(&[n, row], &[0, 2], 3);
+        }
+    }
+
+    #[test]
+    fn short_blocks() {
+        check(&[40, 2, 3], &[6, 1, 2], 1);
+        check(&[40, 3, 2], &[0, 1, 3], 1);
+        check(&[3, 20, 4], &[4, 0, 1], 2);
+        check(&[3, 20, 4], &[20, 1, 0], 2);
+        check(&[3, 2, 2, 2, 2, 2, 2], &[100, 1, 2, 4, 8, 16, 32], 0);
+        check(&[2, 5, 7, 3], &[105, 21, -1, 7], 8);
     }
 }

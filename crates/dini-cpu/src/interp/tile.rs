@@ -49,6 +49,8 @@ pub(super) struct TileProgram {
     bases: Vec<Base>,
     /// Runs once, over one point.
     prologue: Vec<Instruction>,
+    /// Runs once, each over so many points.
+    laid_out: Vec<(Instruction, usize)>,
     /// Runs for each tile.
     body: Vec<Instruction>,
     /// Runs for each tile after the body, and does most of the work.
@@ -85,6 +87,8 @@ enum Base {
     Shared { offset: usize },
     /// Set for each row of points.
     Row,
+    /// Whether machine code writes past the caches: set for each run.
+    Choice,
 }
 
 /// Where a register or operand stands at a run of points.
@@ -176,7 +180,7 @@ impl TileProgram {
         frame.n_kernels += 1;
         self.bind(frame);
         let bases = &mut frame.bases[self.first_base..][..self.bases.len()];
-        if self.machine.as_ref().is_some_and(|machine| machine.is_past_caches(bases)) {
+        if self.machine.as_ref().is_some_and(|machine| machine.choose_stores(bases)) {
             counters::add_kernels_past_caches(1);
         }
         // SAFETY: promised by the caller; registers are written before they are read, by the kernel's order.
@@ -206,7 +210,7 @@ impl TileProgram {
                 Base::Slot { slot, offset } => (frame.address(slot), offset),
                 Base::Scratch { offset } => (scratch, offset + apart),
                 Base::Shared { offset } => (scratch, offset + self.first_shared()),
-                Base::Row => (std::ptr::null_mut(), 0),
+                Base::Row | Base::Choice => (std::ptr::null_mut(), 0),
             };
             // No bounds are known here; the checker compared offsets with the operands' lengths.
             frame.bases[self.first_base + i] = start.wrapping_add(offset);
@@ -221,6 +225,7 @@ impl TileProgram {
         // SAFETY: promised by the caller.
         unsafe {
             self.prologue.iter().for_each(|instruction| instruction.run(bases, 0, 1));
+            self.laid_out.iter().for_each(|(instruction, n)| instruction.run(bases, 0, *n));
             if let Some(reduction) = &self.reduction {
                 self.clear_accumulators(reduction, bases);
             }

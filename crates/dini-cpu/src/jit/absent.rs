@@ -41,7 +41,7 @@ impl Assembly {
 }
 
 impl Machine {
-    pub fn is_past_caches(&self, _: &[*mut u8]) -> bool {
+    pub fn choose_stores(&self, _: &mut [*mut u8]) -> bool {
         match *self {}
     }
 

@@ -36,7 +36,7 @@ fn widest(request: &Request<'_>) -> usize {
 
 /// Lowers what is requested, for rounds of so many groups.
 pub(super) fn lower(isa: Isa, request: &Request<'_>, n_groups: u8) -> Lanes {
-    let Request { kernel, sources, stores, folds, run: _, streams: _ } = request;
+    let Request { kernel, sources, stores, folds, run: _, past_caches: _ } = request;
     let mut lanes = Lanes::new(isa, widest(request));
     lanes.n_groups = n_groups;
     let mut operands = Operands::default();

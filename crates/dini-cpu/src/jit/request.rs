@@ -87,8 +87,9 @@ pub(crate) struct Request<'a> {
     pub stores: &'a [(Reg, Source)],
     /// Registers to combine with accumulators.
     pub folds: &'a [Fold],
-    /// Whether what is written had better not displace other things in the caches.
-    pub streams: bool,
+    /// If what is written had better not displace other things in the caches: the entry of the table that says whether it
+    /// can go past them.
+    pub past_caches: Option<u32>,
 }
 
 /// A register whose points are combined with accumulators in memory.

@@ -11,7 +11,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 /// Elements of a vector, and runs.
-pub(super) const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 /// Which elements of the runs count.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ pub(super) fn columns_to_runs<T: Copy>(
 }
 
 /// Copies runs back to the columns of a matrix.
-pub(super) fn runs_to_columns<T: Copy>(
+pub(crate) fn runs_to_columns<T: Copy>(
     runs: &[T],
     stride: usize,
     matrix: &mut [T],

@@ -3,7 +3,8 @@
 //! Along the innermost axis of a box with stride 1 neighbours stand side by side, as in a dense operand, and with stride 0
 //! all points read one element. So for the points of one row the code needs nothing but an address, and for those of
 //! several rows where these stand side by side in every box. Rows that reach beyond the operand are put together in a
-//! copy. Of numbers that count along a box the code gets the first instead.
+//! copy. Of numbers that count along a box the code gets the first instead. Short rows that all points repeat are laid out
+//! once, as many as the code runs over at a time.
 
 use super::Place;
 use crate::{
@@ -12,8 +13,13 @@ use crate::{
     kernel::{Access, Instruction, Kernel, N_ACCUMULATORS, Padded},
 };
 
-/// Rows are at least this long: below, the calls cost more than copies of what they read.
-const MIN_ROW: usize = 32;
+/// Rows are at least this long: below, the calls cost more than copies of what they read. Copies of rows that reach beyond
+/// the operand are longer in the making.
+const MIN_ROW: usize = 64;
+const MIN_PADDED_ROW: usize = 32;
+
+/// What repeats after so many points at most is laid out once.
+const MAX_PERIOD: usize = 128;
 
 /// At most so many points are copied at a time: they stay in the first-level cache.
 const MAX_COPIED: usize = 1024;
@@ -49,6 +55,10 @@ struct Rows {
 
 #[derive(Debug)]
 enum Kind {
+    /// The same elements again and again after so many points; they are laid out from the operand's place on.
+    Repeated {
+        period: usize,
+    },
     Strided(Strided),
     /// The places themselves, as numbers.
     Count(Strided),
@@ -61,15 +71,6 @@ enum Kind {
     },
 }
 
-/// Points per row of the accesses that [`Boxes`] can hold, if there are any.
-pub(super) fn row(kernel: &Kernel) -> Option<usize> {
-    let extents = kernel.body.iter().filter_map(|instruction| match instruction {
-        Instruction::Load { access, .. } | Instruction::Count { access, .. } => extent(access),
-        Instruction::Gather(_) | Instruction::Map { .. } => None,
-    });
-    extents.min()
-}
-
 /// Whether an access is a box of rows of so many points.
 pub(super) fn has_rows(access: &Access, row: usize) -> bool {
     extent(access).is_some_and(|n| n.is_multiple_of(row))
@@ -77,12 +78,30 @@ pub(super) fn has_rows(access: &Access, row: usize) -> bool {
 
 /// The extent of the innermost axis of a box whose rows can be read in place.
 fn extent(access: &Access) -> Option<usize> {
-    let n = match access {
-        Access::Strided(strided) if matches!(strided.strides.last(), Some(0 | 1)) => *strided.shape.last()?,
-        Access::Padded(padded) if padded.strides.last() == Some(&1) => padded.row(),
+    if period(access).is_some() {
+        return None;
+    }
+    let (n, least) = match access {
+        Access::Strided(strided) if matches!(strided.strides.last(), Some(0 | 1)) => (*strided.shape.last()?, MIN_ROW),
+        Access::Padded(padded) if padded.strides.last() == Some(&1) => (padded.row(), MIN_PADDED_ROW),
         Access::Strided(_) | Access::Padded(_) | Access::Contiguous { .. } | Access::Uniform { .. } => return None,
     };
-    (n >= MIN_ROW).then_some(n)
+    (n >= least).then_some(n)
+}
+
+/// The number of points after which an access repeats, if what it reads until then had better be laid out.
+pub(super) fn period(access: &Access) -> Option<usize> {
+    let Access::Strided(strided) = access else { return None };
+    let period = strided.shape[1..].iter().product();
+    (strided.strides[0] == 0 && period <= MAX_PERIOD).then_some(period)
+}
+
+/// At least so many points of an access that repeats.
+pub(super) fn repetitions(access: &Access, period: usize, n: usize) -> Box<Strided> {
+    let Access::Strided(strided) = access else { unreachable!("not a box") };
+    let mut strided = strided.clone();
+    strided.shape[0] = n.div_ceil(period);
+    strided
 }
 
 /// Whether rows of so many points leave tiles of a reduction, each of which starts anew with the first of its
@@ -93,19 +112,48 @@ pub(super) fn keeps_step(row: usize, reduced: usize, outer: usize) -> bool {
 }
 
 impl Boxes {
-    /// None yet, with rows of so many points of `len`.
-    pub fn new(row: usize, len: usize) -> Boxes {
-        Boxes { row, longest_copy: len.min(MAX_COPIED), longest: len, all: vec![], has_copies: false }
+    /// None yet, for the accesses of a kernel, if there are any that it can hold.
+    pub fn new(kernel: &Kernel) -> Option<Boxes> {
+        let accesses = kernel.body.iter().filter_map(|instruction| match instruction {
+            Instruction::Load { access, .. } | Instruction::Count { access, .. } => Some(access),
+            Instruction::Gather(_) | Instruction::Map { .. } => None,
+        });
+        let row = accesses.clone().filter_map(extent).min();
+        let (len, is_any) = (kernel.len, row.is_some() || accesses.filter_map(period).next().is_some());
+        let row = row.unwrap_or(len);
+        let longest_copy = len.min(MAX_COPIED);
+        is_any.then_some(Boxes { row, longest_copy, longest: len, all: vec![], has_copies: false })
     }
 
-    /// Points per row.
+    /// Points per row; all of them, if nothing has rows.
     pub fn row(&self) -> usize {
         self.row
+    }
+
+    /// The most points that code runs over at a time, unless several rows stand side by side.
+    pub fn run(&self) -> usize {
+        self.row.min(self.longest)
+    }
+
+    /// Whether nothing has rows.
+    pub fn is_flat(&self) -> bool {
+        self.all.iter().all(|rows| matches!(rows.of, Kind::Repeated { .. }))
     }
 
     /// The most elements that are copied at a time.
     pub fn longest_copy(&self) -> usize {
         self.longest_copy
+    }
+
+    /// How many elements to lay out of what repeats after so many points.
+    pub fn laid_out(&self, period: usize) -> usize {
+        self.longest_copy + period - 1
+    }
+
+    /// Adds what is laid out of points that repeat; the address goes to another place.
+    pub fn add_repeated(&mut self, from: Place, to: Place, period: usize) {
+        self.longest = self.longest_copy;
+        self.add(from, to, from.dtype.size() as isize, Kind::Repeated { period });
     }
 
     /// Adds a box of an operand; its address for a row goes to another place.
@@ -129,6 +177,7 @@ impl Boxes {
     /// Adds a box, of elements of this size.
     fn add(&mut self, from: Place, to: Place, size: isize, of: Kind) {
         let (per_axis, step) = match &of {
+            Kind::Repeated { .. } => (1, -(self.row as isize) * size),
             Kind::Padded { padded, .. } => (padded.row() / self.row, 0),
             Kind::Strided(Strided { shape, strides, .. }) | Kind::Count(Strided { shape, strides, .. }) => {
                 let per_axis = shape.last().map_or(1, |n| n / self.row);
@@ -193,15 +242,16 @@ impl Boxes {
             if n == 1 {
                 break;
             }
-            n = n.min(rows.side_by_side(row));
+            n = n.min(rows.side_by_side(self.row, row));
         }
         n
     }
 
     /// How many rows follow one by the [steps](Rows::step) of all boxes.
     fn followers(&self, row: usize) -> usize {
-        let followers = |rows: &Rows| rows.evenly_spaced(row) - 1;
-        if self.has_copies { 0 } else { self.all.iter().map(followers).min().unwrap_or(0) }
+        let followers = |rows: &Rows| rows.evenly_spaced(self.row, row) - 1;
+        let ends_with_rows = !self.has_copies && self.row <= self.longest;
+        if ends_with_rows { self.all.iter().map(followers).min().unwrap_or(0) } else { 0 }
     }
 }
 
@@ -231,20 +281,22 @@ impl Part {
 impl Rows {
     /// How many rows from one on one address serves, of points in a box or, where rows are copied, of a copy.
     #[inline]
-    fn side_by_side(&self, row: usize) -> usize {
+    fn side_by_side(&self, row_len: usize, row: usize) -> usize {
         match &self.of {
+            Kind::Repeated { .. } => usize::MAX,
             Kind::Padded { .. } if self.per_axis > 1 => 1,
             Kind::Padded { padded, .. } => padded.alike(row),
-            Kind::Strided(_) | Kind::Count(_) if self.step == 0 => self.evenly_spaced(row),
+            Kind::Strided(_) | Kind::Count(_) if self.step == 0 => self.evenly_spaced(row_len, row),
             Kind::Strided(_) | Kind::Count(_) => 1,
         }
     }
 
     /// How many rows from one on are [so far](Rows::step) apart.
     #[inline]
-    fn evenly_spaced(&self, row: usize) -> usize {
+    fn evenly_spaced(&self, row_len: usize, row: usize) -> usize {
         match &self.of {
-            Kind::Padded { .. } => 1,
+            Kind::Repeated { period } if *period == row_len => usize::MAX,
+            Kind::Repeated { .. } | Kind::Padded { .. } => 1,
             Kind::Strided(_) | Kind::Count(_) if self.per_axis > 1 => self.per_axis - row % self.per_axis,
             Kind::Strided(Strided { shape, .. }) | Kind::Count(Strided { shape, .. }) => match shape[..] {
                 [.., n, _] => n - row % n,
@@ -269,6 +321,7 @@ impl Rows {
             row /= self.per_axis;
         }
         match &self.of {
+            Kind::Repeated { period } => operand.wrapping_offset(((part.first % period) as isize - before) * size),
             Kind::Strided(strided) => {
                 let along = if self.to.is_uniform { 0 } else { column as isize - before };
                 operand.wrapping_offset((row_place(strided, row) + along) * size)

@@ -59,6 +59,7 @@ impl<'a> Compiler<'a> {
             places: Vec::with_capacity(kernel.body.len()),
             bases: vec![],
             prologue: vec![],
+            laid_out: vec![],
             body: Vec::with_capacity(kernel.body.len()),
             cells: vec![],
             n_scalars: 0,
@@ -84,6 +85,7 @@ struct Compiler<'a> {
     places: Vec<Place>,
     bases: Vec<Base>,
     prologue: Vec<Instruction>,
+    laid_out: Vec<(Instruction, usize)>,
     body: Vec<Instruction>,
     cells: Vec<Cell>,
     n_scalars: usize,
@@ -222,9 +224,9 @@ impl Compiler<'_> {
                 Place { base, dtype: self.kernel.dtype(reg), advance: 0, is_uniform: true }
             }
             Access::Strided(strided) => {
-                let (from, from_len) = (self.operand(operand, 0), self.kernel.operands[operand].len);
                 let to = self.result(reg);
-                self.body.push(Instruction::Read { from, from_len, strided: strided.clone(), to });
+                let read = self.read(operand, strided.clone(), to);
+                self.body.push(read);
                 to
             }
             Access::Padded(padded) => {
@@ -234,6 +236,11 @@ impl Compiler<'_> {
                 to
             }
         }
+    }
+
+    fn read(&mut self, operand: usize, strided: Box<Strided>, to: Place) -> Instruction {
+        let (from, from_len) = (self.operand(operand, 0), self.kernel.operands[operand].len);
+        Instruction::Read { from, from_len, strided, to }
     }
 
     fn count(&mut self, reg: Reg, dtype: DType, access: &Access) -> Place {
@@ -332,7 +339,7 @@ impl Compiler<'_> {
         }
         let first_operand = self.bases.iter().find_map(|base| match base {
             Base::Slot { slot, .. } => Some(*slot),
-            Base::Scratch { .. } | Base::Shared { .. } | Base::Row => None,
+            Base::Scratch { .. } | Base::Shared { .. } | Base::Row | Base::Choice => None,
         });
         let apart_from = first_operand.filter(|_| machine.is_some() && !self.cells.is_empty());
         let bases = &mut self.bases;
@@ -346,6 +353,7 @@ impl Compiler<'_> {
             tile,
             bases: std::mem::take(&mut self.bases),
             prologue: std::mem::take(&mut self.prologue),
+            laid_out: std::mem::take(&mut self.laid_out),
             body: std::mem::take(&mut self.body),
             machine,
             boxes,

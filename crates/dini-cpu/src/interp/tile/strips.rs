@@ -161,7 +161,7 @@ impl StripProgram {
                         *address = first.wrapping_add(offset);
                     }
                 }
-                Base::Shared { .. } | Base::Row => {}
+                Base::Shared { .. } | Base::Row | Base::Choice => {}
             }
         }
     }

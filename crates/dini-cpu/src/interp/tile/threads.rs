@@ -68,7 +68,7 @@ impl TileProgram {
             with_scratch(self.scratch_bytes, |scratch| {
                 let place = |(base, &address): (&Base, &*mut u8)| match *base {
                     Base::Scratch { offset } => scratch.wrapping_add(offset),
-                    Base::Slot { .. } | Base::Shared { .. } | Base::Row => address,
+                    Base::Slot { .. } | Base::Shared { .. } | Base::Row | Base::Choice => address,
                 };
                 let mut bases: Vec<*mut u8> = self.bases.iter().zip(shared.0).map(place).collect();
                 // SAFETY: promised by the caller; the scratch space is this thread's, and ranges do not overlap.

@@ -87,6 +87,13 @@ fn results_larger_than_caches() {
     let wide = map(&mut graph, Cast(F64), &[later]);
     graph.outputs = vec![map(&mut graph, Add, &[wide, wide])];
     check("large results of lanes that are wider than the operand's", &graph, &[input]);
+    let n_rows = n / 3;
+    let mut graph = Graph::new();
+    let (x, row) = (graph.input(TensorType::new(F32, &[n_rows, 3])), graph.input(TensorType::new(F32, &[3])));
+    let rows = view(&mut graph, row, &[n_rows, 3], &[0, 1], 0);
+    graph.outputs = vec![map(&mut graph, Mul, &[x, rows])];
+    let inputs = [mild(F32, n_rows * 3, 1), mild(F32, 3, 2)];
+    check("large results of rows that repeat", &graph, &inputs);
 }
 
 /// Results that are written past the caches and combined over rows of whole vectors, and of others.
@@ -105,7 +112,9 @@ fn rows_larger_than_caches() {
 #[test]
 fn rows_of_any_length() {
     for dtype in [F64, F32, I32] {
-        let sizes = [(1, 40), (3, 31), (5, 32), (4, 33), (7, 48), (9, 100), (3, 256), (2, 515), (70, 64), (99, 36)];
+        let short = [(1, 2), (700, 2), (691, 3), (300, 7), (130, 8), (201, 9), (80, 16), (41, 63)];
+        let long = [(1, 40), (5, 64), (4, 65), (9, 100), (20, 128), (7, 129), (3, 256), (2, 515), (70, 64), (99, 96)];
+        let sizes = short.into_iter().chain(long);
         for (n_rows, n) in sizes {
             for axes in [None, Some(vec![0, 1]), Some(vec![1]), Some(vec![0])] {
                 let mut graph = Graph::new();
@@ -121,6 +130,7 @@ fn rows_of_any_length() {
                     view(&mut graph, wide, &shape, &[n as isize + 2, 1], 1),
                     // Neither side by side nor the same.
                     view(&mut graph, x, &shape, &[n as isize, -1], n - 1),
+                    view(&mut graph, x, &shape, &[1, n_rows as isize], 0),
                 ];
                 let mut y = x;
                 for (i, part) in parts.into_iter().enumerate() {
@@ -137,6 +147,36 @@ fn rows_of_any_length() {
                 let inputs: Vec<Arc<Buffer>> = inputs.iter().enumerate().map(|(i, &len)| mild(dtype, len, i)).collect();
                 check(&format!("{dtype} {n_rows}×{n} over {axes:?}"), &graph, &inputs);
             }
+        }
+    }
+}
+
+/// Small matrices that repeat, transposed, beside counts that do; several results, some of them combined.
+#[test]
+fn blocks_again_and_again() {
+    for dtype in [F64, F32, I64, U8, Bool] {
+        for (n_blocks, n_rows, n) in [(1, 2, 3), (3, 2, 2), (500, 2, 3), (170, 3, 3), (90, 11, 12), (30, 10, 40)] {
+            let mut graph = Graph::new();
+            let shape = [n_blocks, n_rows, n];
+            let (x, block) =
+                (graph.input(TensorType::new(dtype, &shape)), graph.input(TensorType::new(dtype, &[n, n_rows])));
+            let offset = graph.input(TensorType::new(dtype, &[n_blocks]));
+            let blocks = view(&mut graph, block, &shape, &[0, 1, n_rows as isize], 0);
+            let offsets = view(&mut graph, offset, &shape, &[1, 0, 0], 0);
+            let swapped = view(&mut graph, x, &[n_blocks, n, n_rows], &[(n_rows * n) as isize, 1, n as isize], 0);
+            let counts = graph.push(Op::Iota { axis: 2 }, &[], vec![TensorType::new(I32, &shape)], 0);
+            let counts = map(&mut graph, Cast(dtype), &[counts]);
+            let (combine, other) = if dtype == Bool { (And, Xor) } else { (Mul, Sub) };
+            let product = map(&mut graph, combine, &[x, blocks]);
+            let moved = map(&mut graph, other, &[product, offsets]);
+            let counted = map(&mut graph, other, &[moved, counts]);
+            let of_swapped = map(&mut graph, combine, &[swapped, swapped]);
+            let reduction = if dtype == Bool { Combine::Or } else { Combine::Max };
+            let largest = reduce(&mut graph, reduction, counted, &[2]);
+            let all = reduce(&mut graph, reduction, product, &[0, 1, 2]);
+            graph.outputs = vec![product, counted, of_swapped, largest, all];
+            let lens = [n_blocks * n_rows * n, n_rows * n, n_blocks];
+            check_inputs(&format!("{dtype} {shape:?}"), &graph, dtype, &lens);
         }
     }
 }

@@ -3,17 +3,15 @@
 use super::Compiler;
 use crate::{
     dtype::DType,
+    graph::Combine,
     interp::tile::{
-        Base, Place, TileProgram,
+        self, Base, Place, TileProgram,
         boxes::{self, Boxes},
         reduction::{self, Fold, Partial},
     },
     jit::{self, Accumulators, Assembly, Request, Source},
-    kernel::{Access, Gather, Instruction, N_ACCUMULATORS, Reg, Store},
+    kernel::{Access, Gather, Instruction, N_ACCUMULATORS, REDUCTION_TILE, Reg, Store},
 };
-
-/// Machine code combines results of at least so many points itself; it is called for each of them.
-const MIN_ACCUMULATED: usize = 256;
 
 /// Results of so many bytes in all are written past the caches: that takes a quarter to a third less time, with a pass that
 /// reads them afterwards no more (Zen 4, third-level cache of 32 MiB). Of less, such a pass may find them in the caches.
@@ -41,6 +39,26 @@ impl Compiler<'_> {
             }
             Access::Contiguous { .. } | Access::Uniform { .. } => unreachable!("not a box"),
         }
+    }
+
+    /// Where machine code finds what repeats after so many points, which is laid out before the first tile.
+    fn repeated(&mut self, boxes: &mut Boxes, instruction: &Instruction, dtype: DType, period: usize) -> Place {
+        let n = boxes.laid_out(period);
+        let space = self.space(n, dtype);
+        let laid_out = match instruction {
+            Instruction::Load { operand, access } => {
+                self.read(operand.0 as usize, boxes::repetitions(access, period, n), space)
+            }
+            Instruction::Count { access, .. } => {
+                tile::Instruction::Count { strided: boxes::repetitions(access, period, n), to: space }
+            }
+            Instruction::Gather(_) | Instruction::Map { .. } => unreachable!("without an access"),
+        };
+        self.laid_out.push((laid_out, n));
+        self.bases.push(Base::Row);
+        let to = Place { base: self.bases.len() as u32 - 1, ..space };
+        boxes.add_repeated(space, to, period);
+        to
     }
 
     /// How machine code counts, if it does.
@@ -77,7 +95,8 @@ impl Compiler<'_> {
             None
         } else if let Some(row) = reduction::row(space, kernel.len, is_cumulative) {
             Some(Accumulators::OfEach { row })
-        } else if reduces && space.inner == 1 && space.reduced >= MIN_ACCUMULATED && keeps_step {
+        } else if reduces && space.inner == 1 && space.reduced > REDUCTION_TILE && keeps_step {
+            // Of several results to a tile each would take a call.
             Some(Accumulators::InTurns)
         } else {
             None
@@ -98,7 +117,7 @@ impl Compiler<'_> {
     /// Compiles to machine code: what reads boxes without rows stays, what is the same at every point too.
     pub(super) fn machine(&mut self, assembly: &mut Assembly) -> Option<TileProgram> {
         let kernel = self.kernel;
-        let mut boxes = boxes::row(kernel).map(|row| Boxes::new(row, kernel.len));
+        let mut boxes = Boxes::new(kernel);
         let mut sources = Vec::with_capacity(kernel.body.len());
         for (i, instruction) in kernel.body.iter().enumerate() {
             let computed = match instruction {
@@ -118,6 +137,13 @@ impl Compiler<'_> {
                 let dtype = kernel.dtype(Reg(i as u32));
                 self.places.push(Place { base: u32::MAX, dtype, advance: 0, is_uniform: false });
                 sources.push(source);
+            } else if let (Instruction::Load { access, .. } | Instruction::Count { access, .. }, Some(boxes)) =
+                (instruction, &mut boxes)
+                && let Some(period) = boxes::period(access)
+            {
+                let place = self.repeated(boxes, instruction, kernel.dtype(Reg(i as u32)), period);
+                self.places.push(place);
+                sources.push(source(place));
             } else if let (Instruction::Load { operand, access }, Some(boxes)) = (instruction, &mut boxes)
                 && boxes::has_rows(access, boxes.row())
             {
@@ -131,19 +157,23 @@ impl Compiler<'_> {
             }
         }
         let accumulators = self.accumulators(boxes.as_ref().map(Boxes::row));
-        let mut run = boxes.as_ref().map_or(kernel.len, Boxes::row);
+        let mut run = boxes.as_ref().map_or(kernel.len, Boxes::run);
         if let Some(Accumulators::OfEach { row }) = accumulators {
             run = run.min(row);
         }
-        // What only copies is better off without a stop in a cell, and precompiled loops combine rows in place too, but
-        // cumulative results not before they have copied.
-        let combines = match accumulators {
-            Some(Accumulators::InTurns) => true,
-            Some(Accumulators::OfEach { .. }) => {
-                kernel.stores.iter().any(|store| matches!(store, Store::Cumulative { .. }))
-            }
-            None => false,
-        };
+        // What only copies is better off without a stop in a cell, and precompiled loops combine in place too, without a
+        // round trip of the accumulators through memory. But the extrema of floats take them twice as long, and cumulative
+        // results wait until they have copied.
+        let combines = accumulators.is_some_and(|accumulators| {
+            kernel.stores.iter().any(|store| match store {
+                Store::Write { .. } => false,
+                Store::Reduce { combine, from, .. } => {
+                    let is_extremum = matches!(combine, Combine::Max | Combine::Min);
+                    accumulators == Accumulators::InTurns && is_extremum && kernel.dtype(*from).is_float()
+                }
+                Store::Cumulative { .. } => accumulators != Accumulators::InTurns,
+            })
+        });
         if !sources.iter().any(|source| source.is_computed()) && !combines {
             return None;
         }
@@ -195,8 +225,9 @@ impl Compiler<'_> {
                 }
             }
         }
-        let streams = boxes.is_none() && self.streams();
-        let request = Request { kernel, run, sources: &sources, stores: &stores, folds: &folds, streams };
+        let streams = boxes.as_ref().is_none_or(Boxes::is_flat) && self.streams();
+        let past_caches = streams.then(|| self.base(Base::Choice));
+        let request = Request { kernel, run, sources: &sources, stores: &stores, folds: &folds, past_caches };
         let machine = assembly.kernel(&request)?;
         Some(self.finish(sinks, Some(machine), boxes))
     }
