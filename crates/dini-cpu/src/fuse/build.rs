@@ -18,13 +18,15 @@ impl Fuser<'_> {
         let mut is_stored: Vec<bool> =
             (0..self.graph.types.len()).map(|i| self.groups.is_demanded(Value(i as u32))).collect();
         for (id, group) in self.groups.groups() {
-            let is_elsewhere = |value: &Value| match self.groups.producer(*value) {
-                Producer::Member(by) => by != id && !holds(&group.members, *value),
-                // Of what nobody produces, generated values are computed, and the rest is there.
-                Producer::Input | Producer::Node(_) => false,
-                Producer::Sink(_) => true,
-            };
-            group.reads().filter(is_elsewhere).for_each(|value| is_stored[value.0 as usize] = true);
+            for (read, value) in group.reads().filter_map(|read| Some((read, read.value()?))) {
+                is_stored[value.0 as usize] |= match self.groups.producer(value) {
+                    // A group that computes the value again has its elements at the same points alone.
+                    Producer::Member(by) => by != id && !(read.is_by_points() && holds(&group.members, value)),
+                    // Of what nobody produces, generated values are computed, and the rest is there.
+                    Producer::Input | Producer::Node(_) => false,
+                    Producer::Sink(_) => true,
+                };
+            }
         }
         let mut registers = vec![None; self.graph.types.len()];
         let groups = self.groups.groups();

@@ -98,10 +98,10 @@ enum By {
 }
 
 impl Group {
-    /// The values read, of this group or others.
-    pub fn reads(&self) -> impl Iterator<Item = Value> {
+    /// What is read, of this group or others.
+    pub fn reads(&self) -> impl Iterator<Item = &Resolved> {
         let of_members = self.members.iter().flat_map(|member| &member.reads);
-        of_members.chain(self.sinks.iter().map(|sink| &sink.read)).filter_map(Resolved::value)
+        of_members.chain(self.sinks.iter().map(|sink| &sink.read))
     }
 }
 
@@ -286,7 +286,9 @@ impl Groups {
         const N_RECENT: usize = 8;
         let is_related = |group: &Group| {
             len <= MAX_UNRELATED_LEN
-                || reads.iter().any(|read| read.value().is_some_and(|value| group.reads().any(|own| own == value)))
+                || reads
+                    .iter()
+                    .any(|read| read.value().is_some_and(|value| group.reads().any(|own| own.value() == Some(value))))
         };
         let recent = self.groups.iter().enumerate().rev().filter(|(_, group)| group.merged_into.is_none());
         recent.take(N_RECENT).find(|(_, group)| group.len == len && is_related(group)).map(|(i, _)| GroupId(i))

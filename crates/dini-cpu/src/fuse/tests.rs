@@ -364,3 +364,32 @@ fn what_counts_give_is_stored_once_if_it_is_read_otherwise() {
           %10 = r1";
     check(g, &[dot, ones], expected);
 }
+
+/// Whether a group computes it for itself or not: that is at the same points.
+#[test]
+fn what_counts_give_is_stored_for_a_group_that_reads_it_at_other_points_too() {
+    let mut g = Graph::new();
+    let t = TensorType::new(DType::I64, &[3, 9, 3]);
+    let count = g.push(Op::Iota { axis: 0 }, &[], vec![t.clone()], 0);
+    let twice = g.push(Op::Map(ScalarOp::Add), &[count, count], vec![t.clone()], 0);
+    let negative = g.push(Op::Map(ScalarOp::Neg), &[twice], vec![t.clone()], 0);
+    let sum = g.push(
+        Op::Reduce { combine: Combine::Add, axes: vec![0, 2] },
+        &[twice],
+        vec![TensorType::new(DType::I64, &[9])],
+        0,
+    );
+    let expected = "
+        kernel 81
+          r0:i64 = count[0 + 3:1 27:0]
+          r1:i64 = Add r0 r0
+          %1 = r1
+        kernel 81 = 9×(9)×1
+          r0:i64 = count[0 + 3:1 27:0]
+          r1:i64 = Add r0 r0
+          r2:i64 = Neg r1
+          r3:i64 = %1[0 + 9:3 3:27 3:1]
+          %2 = r2
+          %3 = Add r3";
+    check(g, &[negative, sum], expected);
+}
