@@ -18,7 +18,7 @@ use crate::{
 const MIN_ROW: usize = 64;
 const MIN_PADDED_ROW: usize = 32;
 
-/// What repeats after so many points at most is laid out once.
+/// What repeats after so many points at most is laid out once, unless the code goes by such rows anyway, for others.
 const MAX_PERIOD: usize = 128;
 
 /// At most so many points are copied at a time: they stay in the first-level cache.
@@ -29,6 +29,8 @@ const MAX_COPIED: usize = 1024;
 pub(super) struct Boxes {
     /// Points per row; the extent of each box's innermost axis is a multiple.
     row: usize,
+    /// Whether nothing has rows.
+    is_flat: bool,
     /// At most so many points are copied at a time.
     longest_copy: usize,
     /// At most so many points at a time.
@@ -71,16 +73,8 @@ enum Kind {
     },
 }
 
-/// Whether an access is a box of rows of so many points.
-pub(super) fn has_rows(access: &Access, row: usize) -> bool {
-    extent(access).is_some_and(|n| n.is_multiple_of(row))
-}
-
 /// The extent of the innermost axis of a box whose rows can be read in place.
 fn extent(access: &Access) -> Option<usize> {
-    if period(access).is_some() {
-        return None;
-    }
     let (n, least) = match access {
         Access::Strided(strided) if matches!(strided.strides.last(), Some(0 | 1)) => (*strided.shape.last()?, MIN_ROW),
         Access::Padded(padded) if padded.strides.last() == Some(&1) => (padded.row(), MIN_PADDED_ROW),
@@ -89,8 +83,8 @@ fn extent(access: &Access) -> Option<usize> {
     (n >= least).then_some(n)
 }
 
-/// The number of points after which an access repeats, if what it reads until then had better be laid out.
-pub(super) fn period(access: &Access) -> Option<usize> {
+/// The number of points after which an access repeats, if these are few.
+fn period(access: &Access) -> Option<usize> {
     let Access::Strided(strided) = access else { return None };
     let period = strided.shape[1..].iter().product();
     (strided.strides[0] == 0 && period <= MAX_PERIOD).then_some(period)
@@ -118,11 +112,26 @@ impl Boxes {
             Instruction::Load { access, .. } | Instruction::Count { access, .. } => Some(access),
             Instruction::Gather(_) | Instruction::Map { .. } => None,
         });
-        let row = accesses.clone().filter_map(extent).min();
-        let (len, is_any) = (kernel.len, row.is_some() || accesses.filter_map(period).next().is_some());
-        let row = row.unwrap_or(len);
-        let longest_copy = len.min(MAX_COPIED);
-        is_any.then_some(Boxes { row, longest_copy, longest: len, all: vec![], has_copies: false })
+        let row = accesses.clone().filter(|access| period(access).is_none()).filter_map(extent).min();
+        let is_any = row.is_some() || accesses.filter_map(period).next().is_some();
+        is_any.then_some(Boxes {
+            row: row.unwrap_or(kernel.len),
+            is_flat: row.is_none(),
+            longest_copy: kernel.len.min(MAX_COPIED),
+            longest: kernel.len,
+            all: vec![],
+            has_copies: false,
+        })
+    }
+
+    /// Whether an access is a box of rows that are read in place.
+    pub fn has_rows(&self, access: &Access) -> bool {
+        !self.is_flat && extent(access).is_some_and(|n| n.is_multiple_of(self.row))
+    }
+
+    /// The number of points after which an access repeats, if what it reads until then is laid out.
+    pub fn period(&self, access: &Access) -> Option<usize> {
+        period(access).filter(|_| !self.has_rows(access))
     }
 
     /// Points per row; all of them, if nothing has rows.
@@ -137,7 +146,7 @@ impl Boxes {
 
     /// Whether nothing has rows.
     pub fn is_flat(&self) -> bool {
-        self.all.iter().all(|rows| matches!(rows.of, Kind::Repeated { .. }))
+        self.is_flat
     }
 
     /// The most elements that are copied at a time.

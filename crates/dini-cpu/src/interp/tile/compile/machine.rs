@@ -67,9 +67,7 @@ impl Compiler<'_> {
             (Access::Contiguous { offset }, _) if offset + self.kernel.len <= MAX_COUNT => {
                 Some(Source::Count { offset: *offset as u32 })
             }
-            (Access::Strided(strided), Some(boxes))
-                if boxes::has_rows(access, boxes.row()) && strided.fits(MAX_COUNT) =>
-            {
+            (Access::Strided(strided), Some(boxes)) if boxes.has_rows(access) && strided.fits(MAX_COUNT) => {
                 let moves = strided.strides.last() == Some(&1);
                 self.bases.push(Base::Row);
                 let entry = self.bases.len() as u32 - 1;
@@ -139,13 +137,13 @@ impl Compiler<'_> {
                 sources.push(source);
             } else if let (Instruction::Load { access, .. } | Instruction::Count { access, .. }, Some(boxes)) =
                 (instruction, &mut boxes)
-                && let Some(period) = boxes::period(access)
+                && let Some(period) = boxes.period(access)
             {
                 let place = self.repeated(boxes, instruction, kernel.dtype(Reg(i as u32)), period);
                 self.places.push(place);
                 sources.push(source(place));
             } else if let (Instruction::Load { operand, access }, Some(boxes)) = (instruction, &mut boxes)
-                && boxes::has_rows(access, boxes.row())
+                && boxes.has_rows(access)
             {
                 let place = self.rows(boxes, operand.0 as usize, access);
                 self.places.push(place);
