@@ -357,7 +357,8 @@ fn check_transposable(p: &Arc<Program>, linear: &[bool]) -> Result<()> {
 /// says what is missing.
 ///
 /// # Errors
-/// A right-hand side with integers or booleans; a callable that returns another structure is named; an operation of `matvec` that is not linear is named with its line.
+/// A right-hand side with integers or booleans; a callable that returns another structure is named; an operation of
+/// `matvec` that is not linear is named with its line.
 ///
 /// ```
 /// use dini::prelude::*;
